@@ -1,0 +1,83 @@
+/**
+ * Who may import whom. The first row that matches a file is its layer; a file that no row matches is
+ * refused, so a new room is a decision and a line here.
+ *
+ *   protocols <- kernel <- {cluster, raft} <- components <- trees <- supervisors/*.ts <- chaos
+ *                  ^------- platform <------------------------------------'
+ *
+ * Read a row as "these files import those files, and those packages". `{own}` is the file's own
+ * folder. A component imports no other component: it imports the other's protocol and asks its address.
+ * Packages that touch the outside stay in `actors/platform` and in the shell and console of operators.
+ */
+export interface Layer {
+  readonly files: RegExp
+  /** How the paths of ours begin that these files may import; an empty one is all of them. */
+  readonly imports: ReadonlyArray<string>
+  /** Packages with all their subpaths; an empty one is all of them. */
+  readonly packages: ReadonlyArray<string>
+  /** Of Effect these files use the data types at run time, and not the runtime. */
+  readonly pure?: true
+}
+
+/** Tests, benchmarks, and the snippets of the documents: they import anything, and nothing imports them. */
+export const leaf = /\.(test|bench)\.ts$|^docs\/(?!tidy\/)/
+
+const foundation = ["{own}", "protocols/", "actors/kernel/"]
+const component = [...foundation, "actors/cluster/", "actors/raft/"]
+const engine = ["supervisors/engine/", "actors/kernel/", "protocols/"]
+const supervisors = ["supervisors/", "actors/", "protocols/"]
+
+const host = ["effect", "@effect/platform", "@effect/platform-node", "node:"]
+
+export const layers: ReadonlyArray<Layer> = [
+  { files: leaf, imports: [""], packages: [""] },
+  { files: /^protocols\//, imports: ["protocols/"], packages: ["effect"], pure: true },
+  { files: /^actors\/kernel\//, imports: ["protocols/", "actors/kernel/"], packages: ["effect"] },
+  {
+    files: /^actors\/platform\//,
+    imports: ["actors/platform/", "actors/kernel/", "protocols/"],
+    packages: [...host, "comedy", "lmdb", "msgpackr", "socket.io"]
+  },
+  { files: /^actors\/(cluster|raft)\/[^/]+-actor\.ts$/, imports: foundation, packages: ["effect"] },
+  { files: /^actors\/(cluster|raft)\/[^/]+$/, imports: foundation, packages: ["effect"], pure: true },
+  { files: /^actors\/[^/]+\/[^/]+-actor\.ts$/, imports: component, packages: ["effect"] },
+  { files: /^actors\/[^/]+\/[^/]+$/, imports: component, packages: ["effect"], pure: true },
+  {
+    files: /^supervisors\/engine\/(restart-policy|supervision)\.ts$/,
+    imports: engine,
+    packages: ["effect"],
+    pure: true
+  },
+  { files: /^supervisors\/engine\//, imports: engine, packages: ["effect"] },
+  {
+    files: /^supervisors\/trees\//,
+    imports: ["supervisors/trees/", "supervisors/engine/", "actors/", "protocols/"],
+    packages: ["effect"]
+  },
+  {
+    files: /^supervisors\/(shell|console)\//,
+    imports: supervisors,
+    packages: [...host, "@effect/cli", "msgpackr", "socket.io"]
+  },
+  {
+    files: /^supervisors\/[^/]+$/,
+    imports: supervisors,
+    packages: [...host, "@effect/cli"]
+  },
+  {
+    files: /^chaos\//,
+    imports: ["chaos/", ...supervisors],
+    packages: ["ava", "effect", "fast-check", "node:"]
+  },
+  { files: /^docs\/tidy\//, imports: ["docs/tidy/"], packages: ["node:"] }
+]
+
+/** What a pure file may take from Effect: values, and functions over values. */
+// biome-ignore format: a list to be read at a glance
+export const pureEffectModules: ReadonlySet<string> = new Set([
+  "Array", "BigDecimal", "BigInt", "Boolean", "Brand", "Cause", "Chunk", "Data", "DateTime", "Duration",
+  "Either", "Encoding", "Equal", "Equivalence", "Exit", "FiberId", "Function", "Hash", "HashMap", "HashRing",
+  "HashSet", "Iterable", "List", "Match", "Number", "Option", "Order", "Ordering", "ParseResult",
+  "Pipeable", "Predicate", "Record", "RedBlackTree", "Redacted", "Schema", "SchemaAST", "SortedMap",
+  "SortedSet", "String", "Struct", "Trie", "Tuple", "absurd", "flow", "identity", "pipe"
+])
