@@ -1,0 +1,733 @@
+/**
+ * One actor at its place in the tree: its mailbox, its current life, and the machine that ends lives.
+ *
+ *              init ok                 stop, crash                 resources closed
+ *   starting ───────────► running ───────────────────► stopping ───────────────────► down │ gone
+ *      │                                                  ▲                            │
+ *      └──────────────── init failed, stop ───────────────┘      restart (kept) ◄──────┘
+ *
+ * How a life ends is in ending.ts. Only when it is over do watchers, links and the parent hear of it, so a
+ * restarted actor never meets the resources of its former self.
+ *
+ * Signals (ends of children and of watched actors) have a lane of their own that is looked at before
+ * every message; stop and kill do not queue at all. No flood of messages delays either.
+ */
+
+import type { Fiber } from "effect"
+import { Cause, type Effect, Either, Exit, FiberId, Option, Runtime } from "effect"
+import { ActorCrashed, ActorUnavailable, NameTaken, UnknownMessage } from "#protocols/delivery.ts"
+import {
+  ActorAbandoned,
+  ActorEnded,
+  ActorFailed,
+  ActorRestarted,
+  type ActorSnapshot,
+  ActorStarted,
+  type ActorStatus,
+  LinkedActorEnded,
+  MailboxOverflow,
+  SlowHandler,
+  StartTimedOut
+} from "#protocols/runtime.ts"
+import type { ChildSignal, Definition, ErasedHandlers } from "./actor.ts"
+import { Answer, ignore } from "./actor.ts"
+import { Ask, type Tagged, toMillis } from "./ask.ts"
+import { ContextOf, type ReplyTo, type SpawnOptions } from "./context.ts"
+import { Ending } from "./ending.ts"
+import { ActorTimer, Life, Outcome } from "./life.ts"
+import { LocalRef } from "./local-ref.ts"
+import { type Entry, Mailbox } from "./mailbox.ts"
+import { type ActorRef, describeCause, type Ended, type EndReason, type Watcher } from "./ref.ts"
+import { Ring } from "./ring.ts"
+import { isEffect } from "./run-effect.ts"
+import type { ActorSystem } from "./system.ts"
+import { Callback } from "./timer-wheel.ts"
+
+const defaultShutdownMillis = 5_000
+const defaultStartMillis = 30_000
+/** How long a killed actor may hold on to its fiber and scope before it is given up. */
+const killGraceMillis = 5_000
+const slowHandlerMillis = 50
+const noTimeouts = Number.POSITIVE_INFINITY
+
+type Signal =
+  | { readonly _tag: "Notice"; readonly toMessage: () => Tagged }
+  | { readonly _tag: "Broken"; readonly ended: Ended }
+  | { readonly _tag: "Child"; readonly signal: ChildSignal }
+
+export class Instance {
+  readonly system: ActorSystem
+  readonly parent: Instance | undefined
+  readonly name: string
+  definition: Definition
+  readonly ref: LocalRef
+  #options: SpawnOptions
+  #args: unknown
+  readonly #context: ContextOf
+
+  status: ActorStatus = "starting"
+  incarnation = 0
+  handled = 0
+  dropped = 0
+  handlerMillis = 0
+  lastCrash = ""
+  children: Map<string, Instance> | undefined
+  handlers: ErasedHandlers
+
+  #state: unknown
+  /** `init` is over and the state is there, though the actor may not have called itself ready. */
+  #initialised = false
+  #current: Tagged | Ask | undefined
+  readonly #mailbox = new Mailbox()
+  #signals: Ring<Signal> | undefined
+  /** In the run queue, or busy: either way there is no need to enqueue it. */
+  #scheduled = false
+  /** The effect of a handler, of init, onStop or of closing the scope is running. */
+  #fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
+  #ending: Ending | undefined
+  #stopTimer: Callback | undefined
+  #life: Life | undefined
+  #watchers: Set<Watcher> | undefined
+
+  constructor(
+    system: ActorSystem,
+    parent: Instance | undefined,
+    name: string,
+    definition: Definition,
+    args: unknown,
+    options: SpawnOptions
+  ) {
+    this.system = system
+    this.parent = parent
+    this.name = name
+    this.definition = definition
+    this.handlers = definition.handlers
+    this.#options = options
+    this.#args = args
+    this.ref = new LocalRef(this)
+    this.#context = new ContextOf(this)
+  }
+
+  get path(): string {
+    return this.parent === undefined ? `/${this.name}` : `${this.parent.path}/${this.name}`
+  }
+
+  // Starting
+
+  start(): void {
+    this.incarnation++
+    this.status = "starting"
+    this.#initialised = false
+    this.handlers = this.definition.handlers
+    let begun: unknown
+    try {
+      begun = this.definition.init(this.#context, this.#args)
+    } catch (defect) {
+      return this.#end("crashed", Cause.die(defect))
+    }
+    if (isEffect(begun)) this.#initialise(begun)
+    else this.#begin(begun)
+  }
+
+  /** Starts the next life of a kept actor. */
+  restart(): void {
+    if (this.status !== "down") return
+    this.start()
+    if (this.system.events.heard("ActorRestarted")) {
+      this.system.events.publish(
+        new ActorRestarted({ ...this.#stamp(), supervisor: this.parent?.path ?? "" }, quick)
+      )
+    }
+  }
+
+  /** What its place holds from the next life on. */
+  redeclare(definition: Definition, options: SpawnOptions, args: unknown): void {
+    if (this.status !== "down") return
+    this.definition = definition
+    this.#options = options
+    this.#args = args
+  }
+
+  #initialise(effect: Effect.Effect<unknown, unknown, unknown>): void {
+    const startMillis = toMillis(this.#options.startDeadline ?? defaultStartMillis)
+    const timedOut = new Callback(() => {
+      this.#end("crashed", Cause.fail(new StartTimedOut({ path: this.path, afterMillis: startMillis })))
+      this.#interrupt()
+    })
+    if (startMillis !== noTimeouts) this.system.timers.start(timedOut, startMillis)
+    this.run(effect, (exit) => {
+      this.system.timers.cancel(timedOut)
+      if (Exit.isSuccess(exit)) this.#begin(exit.value)
+      else if (this.#ending === undefined) this.#end("crashed", exit.cause)
+      else if (!Cause.isInterruptedOnly(exit.cause)) this.#ending?.add(exit.cause)
+    })
+  }
+
+  #begin(state: unknown): void {
+    if (state === ignore) return this.#end("ignored", Cause.empty)
+    this.#state = state
+    this.#initialised = true
+    if (this.status !== "starting") return this.#wake()
+    if (this.definition.readiness === "manual") return this.#wakeIfWaiting()
+    this.ready()
+  }
+
+  /** Takes messages from now on, and tells the parent so. */
+  ready(): void {
+    if (this.status !== "starting") return
+    this.status = "running"
+    const { events } = this.system
+    if (events.heard("ActorStarted")) events.publish(new ActorStarted(this.#stamp(), quick))
+    const { name, incarnation } = this
+    if (this.parent === undefined) this.system.rootStarted()
+    else this.parent.childSignal({ _tag: "ChildStarted", name, incarnation })
+    this.#wakeIfWaiting()
+  }
+
+  // Receiving
+
+  tell(message: Tagged): void {
+    if (this.status !== "running" && this.status !== "starting")
+      return this.#deadLetter(message._tag, this.#why())
+    if (this.#mailbox.size >= this.definition.mailbox.capacity && !this.#makeRoom(message)) return
+    this.#mailbox.push(message)
+    if (!this.#scheduled) this.#schedule()
+  }
+
+  deliver(ask: Ask): void {
+    if (this.status !== "running" && this.status !== "starting") {
+      this.system.deadLetters.add(ask.path, ask.request._tag, this.#why())
+      return ask.settle(this.#unavailable(ask))
+    }
+    if (this.#mailbox.size >= this.definition.mailbox.capacity && !this.#makeRoom(ask)) return
+    ask.arm(this.system.timers)
+    this.#mailbox.push(ask)
+    if (!this.#scheduled) this.#schedule()
+  }
+
+  /** Its own timers and outcomes: as many as it started, so they need no bound and are never dropped. */
+  acceptOwn(entry: ActorTimer | Outcome): void {
+    if (this.status !== "running" && this.status !== "starting") return
+    this.#mailbox.push(entry)
+    if (!this.#scheduled) this.#schedule()
+  }
+
+  signal(signal: Signal): void {
+    if (this.status === "down" || this.status === "gone") return
+    this.#signals ??= new Ring(4)
+    this.#signals.push(signal)
+    if (!this.#scheduled) this.#schedule()
+  }
+
+  childSignal(signal: ChildSignal): void {
+    if (this.#ending !== undefined) {
+      this.#ending.waitsForChild = false
+      this.#wake()
+    } else if (this.definition.onChild !== undefined) this.signal({ _tag: "Child", signal })
+  }
+
+  /** The mailbox is at its bound. True when the entry may be queued after all. */
+  #makeRoom(entry: Tagged | Ask): boolean {
+    const { mailbox } = this.definition
+    const made = this.#mailbox.makeRoom(entry, this.path, mailbox, this.system.timers)
+    if (made === "dropped" || made === "replaced") this.#overflowed(entry, mailbox.capacity)
+    return made === "room" || made === "replaced"
+  }
+
+  #overflowed(entry: Tagged | Ask, capacity: number): void {
+    this.dropped++
+    this.system.deadLetters.add(this.path, tagOf(entry), "mailbox full")
+    // The 1st, 2nd, 4th, 8th… loss: enough to notice and to see that it goes on.
+    if ((this.dropped & (this.dropped - 1)) !== 0 || !this.system.events.heard("MailboxOverflow")) return
+    this.system.events.publish(
+      new MailboxOverflow({ ...this.#stamp(), dropped: this.dropped, capacity }, quick)
+    )
+  }
+
+  #schedule(): void {
+    this.#scheduled = true
+    this.system.dispatcher.enqueue(this)
+  }
+
+  #wake(): void {
+    if (!this.#scheduled || this.#fiber !== undefined) this.#schedule()
+  }
+
+  #wakeIfWaiting(): void {
+    if (this.#mailbox.size > 0 || (this.#signals !== undefined && this.#signals.size > 0)) this.#wake()
+  }
+
+  // Handling
+
+  /** The dispatcher's call: signals first, then messages, until the mailbox is empty or the turn is over. */
+  turn(messagesMax: number): number {
+    let handled = 0
+    const { dispatcher } = this.system
+    while (handled < messagesMax && this.#fiber === undefined) {
+      if (this.#ending !== undefined) {
+        this.#advanceEnding(this.#ending)
+        break
+      }
+      if (!this.#initialised) break
+      if (this.#signals !== undefined && this.#signals.size > 0) {
+        handled++
+        this.#handleSignal(this.#signals.shift())
+        continue
+      }
+      if (this.status !== "running") break
+      const entry = this.#mailbox.next()
+      if (entry === undefined) break
+      handled++
+      if (--dispatcher.untilSample > 0) this.#handle(entry)
+      else this.#handleTimed(entry)
+    }
+    this.#current = undefined
+    this.#scheduled = this.#fiber !== undefined || this.#hasWork()
+    if (this.#scheduled && this.#fiber === undefined) dispatcher.enqueue(this)
+    return handled
+  }
+
+  #hasWork(): boolean {
+    if (this.#ending !== undefined) return !this.#ending.waitsForChild
+    if (this.status === "running") {
+      return this.#mailbox.size > 0 || (this.#signals !== undefined && this.#signals.size > 0)
+    }
+    return (
+      this.status === "starting" && this.#initialised && this.#signals !== undefined && this.#signals.size > 0
+    )
+  }
+
+  #handleTimed(entry: Entry): void {
+    const [millis, standsFor] = this.system.dispatcher.sample(() => this.#handle(entry))
+    this.handlerMillis += millis * standsFor
+    if (millis < slowHandlerMillis || !this.system.events.heard("SlowHandler")) return
+    this.system.events.publish(
+      new SlowHandler({ ...this.#stamp(), handling: tagOf(this.#current), tookMillis: millis }, quick)
+    )
+  }
+
+  #handle(entry: Entry): void {
+    if (entry._tag !== undefined) return this.#handleTell(entry)
+    if (entry instanceof Ask) return this.#handleAsk(entry)
+    if (entry instanceof ActorTimer) {
+      const message = entry.taken()
+      if (message !== undefined) this.#handleTell(message)
+    } else if (entry instanceof Outcome) {
+      this.#handleMade(entry.toMessage)
+    }
+  }
+
+  #handleMade(toMessage: () => Tagged): void {
+    let message: Tagged
+    try {
+      message = toMessage()
+    } catch (defect) {
+      return this.#crash(Cause.die(defect))
+    }
+    this.#handleTell(message)
+  }
+
+  #handleSignal(signal: Signal | undefined): void {
+    if (signal === undefined) return
+    if (signal._tag === "Notice") return this.#handleMade(signal.toMessage)
+    if (signal._tag === "Broken") {
+      const { path, reason } = signal.ended
+      const broken = Cause.die(new LinkedActorEnded({ path: this.path, linked: path, reason }))
+      return this.#crash(Cause.sequential(broken, signal.ended.cause))
+    }
+    try {
+      this.#state = this.definition.onChild?.(this.#state, signal.signal, this.#context)
+    } catch (defect) {
+      this.#crash(Cause.die(defect))
+    }
+  }
+
+  #handleTell(message: Tagged): void {
+    this.handled++
+    const handler = this.handlers[message._tag]
+    this.#current = message
+    this.system.tracer?.(this.path, message._tag)
+    if (handler === undefined) return this.#deadLetter(message._tag, "unknown message")
+    let next: unknown
+    try {
+      next = handler(this.#state, message, this.#context)
+    } catch (defect) {
+      return this.#crash(Cause.die(defect))
+    }
+    if (next === this.#state || typeof next !== "object" || next === null) this.#state = next
+    else if (next instanceof Answer) this.#state = next.state
+    else if (!isEffect(next)) this.#state = next
+    else this.#handleEffect(next, undefined)
+  }
+
+  #handleAsk(ask: Ask): void {
+    if (ask.withdrawn) return
+    this.handled++
+    const { _tag } = ask.request
+    const handler = this.handlers[_tag]
+    this.#current = ask
+    this.system.tracer?.(this.path, _tag)
+    if (handler === undefined) {
+      const accepts = [...this.definition.messages.keys()]
+      return ask.settle(Exit.fail(new UnknownMessage({ path: this.path, request: _tag, accepts })))
+    }
+    let answer: unknown
+    try {
+      answer = handler(this.#state, ask.request, this.#context)
+    } catch (defect) {
+      return this.#crash(Cause.die(defect))
+    }
+    if (answer instanceof Answer) this.#answer(ask, answer)
+    else if (isEffect(answer)) this.#handleEffect(answer, ask)
+    else
+      this.#crash(Cause.die(new TypeError(`the handler of ${_tag} returned neither an answer nor an effect`)))
+  }
+
+  #answer(ask: Ask, answer: Answer<unknown, unknown, unknown>): void {
+    this.#state = answer.state
+    if (answer.kind === "reply") ask.settle(Exit.succeed(answer.value))
+    else if (answer.kind === "refuse") ask.settle(Exit.fail(answer.value))
+  }
+
+  #handleEffect(effect: Effect.Effect<unknown, unknown, unknown>, ask: Ask | undefined): void {
+    const startMillis = this.system.clock.nowMillis()
+    const handling = this.#current
+    this.run(effect, (exit) => {
+      this.handlerMillis += this.system.clock.nowMillis() - startMillis
+      this.#current = handling
+      if (Exit.isSuccess(exit)) {
+        const { value } = exit
+        if (!(value instanceof Answer)) this.#state = value
+        else if (ask === undefined) this.#state = value.state
+        else this.#answer(ask, value)
+        return
+      }
+      const failure = Cause.failureOption(exit.cause)
+      if (ask !== undefined && Option.isSome(failure)) ask.settle(Exit.fail(failure.value))
+      else if (this.#ending?.killed === true && Cause.isInterruptedOnly(exit.cause))
+        ask?.settle(this.#unavailable(ask))
+      else this.#crash(exit.cause)
+    })
+  }
+
+  /** Runs an effect of this life; until it ends no message is handled. */
+  run(
+    effect: Effect.Effect<unknown, unknown, unknown>,
+    done: (exit: Exit.Exit<unknown, unknown>) => void
+  ): void {
+    const fiber = Runtime.runFork(this.life().runtime())(effect)
+    const exit = fiber.unsafePoll()
+    if (exit !== null) return done(exit)
+    this.#fiber = fiber
+    this.#scheduled = true
+    fiber.addObserver((late) => {
+      // Given up meanwhile: this life is over and another may have begun.
+      if (this.#fiber !== fiber) return
+      this.#fiber = undefined
+      done(late)
+      this.#schedule()
+    })
+  }
+
+  #interrupt(): void {
+    this.#fiber?.unsafeInterruptAsFork(FiberId.none)
+  }
+
+  // What handlers do through their context
+
+  life(): Life {
+    this.#life ??= new Life(this)
+    return this.#life
+  }
+
+  register(name: string): void {
+    Either.getOrThrowWith(this.system.names.register(name, this.ref), (taken) => taken)
+    this.life().onEnd(() => this.system.names.unregister(name, this.ref))
+  }
+
+  link(ref: ActorRef<never>): void {
+    this.life().linkTo(ref)
+    if (ref instanceof LocalRef && ref.instance.#ending === undefined) ref.instance.life().linkTo(this.ref)
+  }
+
+  spawn(definition: Definition, options: SpawnOptions, args: unknown): Instance {
+    this.children ??= new Map()
+    const name = options.name ?? this.#freeName(definition.name)
+    const holder = this.children.get(name)
+    if (holder !== undefined) throw new NameTaken({ name, holder: holder.path })
+    const child = new Instance(this.system, this, name, definition, args, options)
+    this.children.set(name, child)
+    this.system.actors++
+    child.start()
+    return child
+  }
+
+  #names = 0
+  #freeName(base: string): string {
+    if (this.children?.has(base) !== true) return base
+    let name: string
+    do name = `${base}-${++this.#names}`
+    while (this.children.has(name))
+    return name
+  }
+
+  forgetChild(name: string): void {
+    const child = this.children?.get(name)
+    if (child?.status !== "down") return
+    this.children?.delete(name)
+    this.system.actors--
+    child.status = "gone"
+  }
+
+  replyTo(request: Tagged): ReplyTo<unknown, unknown> {
+    const ask = this.#current
+    if (!(ask instanceof Ask) || ask.request !== request) {
+      throw new Error(
+        `${this.path} may take the reply token of ${request._tag} only while it handles that very ask`
+      )
+    }
+    const life = this.life()
+    life.defer(ask)
+    const settle = (exit: Exit.Exit<unknown, unknown>) => {
+      life.answered(ask)
+      ask.settle(exit)
+    }
+    return { reply: (value) => settle(Exit.succeed(value)), refuse: (failure) => settle(Exit.fail(failure)) }
+  }
+
+  stashCurrent(): void {
+    if (this.#current !== undefined) this.life().stash(this.#current, tagOf(this.#current))
+  }
+
+  unstash(): void {
+    const stashed = this.life().takeStash()
+    for (let index = stashed.length - 1; index >= 0; index--) {
+      const entry = stashed[index]
+      if (entry !== undefined) this.#mailbox.unshift(entry)
+    }
+    this.#wakeIfWaiting()
+  }
+
+  // Ending
+
+  /** Stops after the current handler: children first, then itself, killed when that takes too long. */
+  requestStop(reason: EndReason, cause: Cause.Cause<unknown> = Cause.empty): void {
+    if (this.status !== "running" && this.status !== "starting") return
+    const { shutdown } = this.#options
+    if (shutdown === "kill" && reason === "shutdown") return this.kill()
+    const neverBegan = this.status === "starting" && !this.#initialised
+    this.#end(reason, cause)
+    if (neverBegan) this.#interrupt()
+  }
+
+  /** Ends it and all below at once: fibers are interrupted, `onStop` does not run, scopes still close. */
+  kill(): void {
+    if (this.status === "down" || this.status === "gone") return
+    if (this.#ending === undefined) this.#end("killed", Cause.empty)
+    const ending = this.#ending
+    if (ending === undefined || ending.killed) return
+    ending.kill()
+    this.#interrupt()
+    if (this.#stopTimer !== undefined) this.system.timers.cancel(this.#stopTimer)
+    this.#stopTimer = new Callback(() => this.#abandon())
+    this.system.timers.start(this.#stopTimer, killGraceMillis)
+    this.#wake()
+  }
+
+  /** Crashes it from outside, as if its current handler had died of the cause. */
+  inject(cause: Cause.Cause<unknown>): void {
+    if (this.status === "running" || this.status === "starting") this.#crash(cause)
+  }
+
+  #crash(cause: Cause.Cause<unknown>): void {
+    const handling = this.#current
+    if (handling instanceof Ask) {
+      const reason = describeCause(cause)
+      handling.settle(
+        Exit.fail(new ActorCrashed({ path: handling.path, request: handling.request._tag, reason }))
+      )
+    }
+    if (this.#ending === undefined) this.#end("crashed", cause)
+    else this.#ending?.add(cause)
+  }
+
+  /** The beginning of the end: nothing is accepted from here on, and what waited is refused. */
+  #end(reason: EndReason, cause: Cause.Cause<unknown>): void {
+    if (this.#ending !== undefined) return
+    const duringInit = this.status === "starting"
+    this.#ending = new Ending(this, reason, cause, duringInit)
+    this.status = "stopping"
+    this.#refuseQueued()
+    const { shutdown } = this.#options
+    const shutdownMillis =
+      shutdown === undefined || shutdown === "kill" ? defaultShutdownMillis : toMillis(shutdown)
+    if (shutdownMillis !== noTimeouts) {
+      this.#stopTimer = new Callback(() => this.kill())
+      this.system.timers.start(this.#stopTimer, shutdownMillis)
+    }
+    if (reason === "crashed") this.#reportCrash(cause)
+    else if (!Cause.isEmpty(cause)) this.lastCrash = describeCause(cause)
+    this.#wake()
+  }
+
+  #reportCrash(cause: Cause.Cause<unknown>): void {
+    this.lastCrash = describeCause(cause)
+    if (!this.system.events.heard("ActorFailed")) return
+    const handling = tagOf(this.#current)
+    this.system.events.publish(
+      new ActorFailed({ ...this.#stamp(), handling, cause: Cause.pretty(cause) }, quick)
+    )
+  }
+
+  #refuseQueued(): void {
+    this.#mailbox.drain((entry) => this.#refuse(entry))
+    this.#signals = undefined
+  }
+
+  /** What this life had promised to answer or to handle later. */
+  #refuseKept(): void {
+    const { deferred, stashed } = this.#life?.release() ?? { deferred: [], stashed: [] }
+    for (const entry of stashed) this.#refuse(entry)
+    for (const ask of deferred) {
+      const reason = "it ended before it answered"
+      ask.settle(Exit.fail(new ActorCrashed({ path: ask.path, request: ask.request._tag, reason })))
+    }
+  }
+
+  #refuse(entry: Entry): void {
+    if (entry instanceof Ask) {
+      if (!entry.withdrawn) {
+        this.system.deadLetters.add(entry.path, entry.request._tag, this.#why())
+        entry.settle(this.#unavailable(entry))
+      }
+    } else if (entry._tag !== undefined) this.#deadLetter(entry._tag, this.#why())
+  }
+
+  #advanceEnding(ending: Ending): void {
+    this.#refuseKept()
+    if (ending.advance()) this.#finish(ending)
+  }
+
+  /** For its ending. */
+  get busy(): boolean {
+    return this.#fiber !== undefined
+  }
+
+  /** For its ending. */
+  stopHook(ended: Ended): unknown {
+    return this.#initialised ? this.definition.onStop?.(this.#state, ended) : undefined
+  }
+
+  /** For its ending. */
+  closing(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> | undefined {
+    return this.#life?.close(exit)
+  }
+
+  /** A killed actor whose fiber or finalizer does not end: it is left behind, and said so. */
+  #abandon(): void {
+    const ending = this.#ending
+    if (ending === undefined) return
+    this.system.events.publish(new ActorAbandoned(this.#stamp(), quick))
+    this.system.log(
+      "warn",
+      `${this.path} was killed but still runs something that cannot be interrupted; it is abandoned`
+    )
+    this.#fiber = undefined
+    for (const child of this.children?.values() ?? []) child.#abandon()
+    this.#refuseKept()
+    this.#finish(ending)
+  }
+
+  #finish(ending: Ending): void {
+    if (this.#stopTimer !== undefined) this.system.timers.cancel(this.#stopTimer)
+    this.#stopTimer = undefined
+    this.#life?.release()
+    this.#life = undefined
+    this.#state = undefined
+    this.#initialised = false
+    this.#ending = undefined
+    this.#current = undefined
+    const { ended } = ending
+    const kept = this.#options.keep === true && this.parent?.status !== "stopping"
+    this.status = kept ? "down" : "gone"
+    if (!kept && this.parent?.children?.get(this.name) === this) {
+      this.parent.children.delete(this.name)
+      this.system.actors--
+    }
+    this.#publishEnd(ended)
+    const watchers = this.#watchers
+    this.#watchers = undefined
+    if (watchers !== undefined) for (const watcher of watchers) watcher.notice(ended)
+    if (this.parent === undefined) this.system.rootEnded(ended)
+    else this.parent.childSignal({ _tag: "ChildEnded", name: this.name, ended })
+  }
+
+  #publishEnd(ended: Ended): void {
+    const { events } = this.system
+    if (!events.heard("ActorEnded")) return
+    const cause = Cause.isEmpty(ended.cause) ? "" : Cause.pretty(ended.cause)
+    events.publish(new ActorEnded({ ...this.#stamp(), reason: ended.reason, cause }, quick))
+  }
+
+  // Watching it from outside
+
+  addWatcher(watcher: Watcher): void {
+    if (this.status !== "down" && this.status !== "gone") {
+      this.#watchers ??= new Set()
+      this.#watchers.add(watcher)
+      return
+    }
+    const { incarnation, path } = this
+    watcher.notice({ path, incarnation, reason: "absent", cause: Cause.empty, duringInit: false })
+  }
+
+  removeWatcher(watcher: Watcher): void {
+    this.#watchers?.delete(watcher)
+  }
+
+  snapshot(depth: number): ActorSnapshot {
+    const below = depth > 0 && this.children !== undefined ? [...this.children.values()] : []
+    return {
+      path: this.path,
+      name: this.name,
+      kind: this.definition.kind,
+      role: this.#options.role ?? "",
+      status: this.status,
+      incarnation: this.incarnation,
+      mailbox: this.#mailbox.size,
+      handled: this.handled,
+      dropped: this.dropped,
+      handlerMillis: this.handlerMillis,
+      lastCrash: this.lastCrash,
+      children: below.map((child) => child.snapshot(depth - 1))
+    }
+  }
+
+  inspect(): unknown {
+    return this.#initialised ? this.definition.inspect?.(this.#state) : undefined
+  }
+
+  #stamp() {
+    return { path: this.path, incarnation: this.incarnation, atMillis: this.system.clock.wallMillis() }
+  }
+
+  #why(): "stopped" | "stopping" | "restarting" {
+    if (this.status === "stopping") return "stopping"
+    return this.status === "down" ? "restarting" : "stopped"
+  }
+
+  #unavailable(ask: Ask) {
+    return Exit.fail(new ActorUnavailable({ path: ask.path, request: ask.request._tag, why: this.#why() }))
+  }
+
+  #deadLetter(tag: string, why: string): void {
+    this.dropped++
+    this.system.deadLetters.add(this.path, tag, why)
+  }
+}
+
+/** Events are built from the runtime's own values. */
+const quick = { disableValidation: true }
+
+const tagOf = (entry: Tagged | Ask | undefined): string =>
+  entry === undefined ? "" : entry instanceof Ask ? entry.request._tag : entry._tag

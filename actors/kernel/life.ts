@@ -1,0 +1,233 @@
+/**
+ * What one life of an actor holds and must give back when it ends: timers, watches, links,
+ * subscriptions, names, piped effects, stashed messages, asks to be answered later, and its scope.
+ *
+ * Most actors hold none of it, so an instance makes its `Life` when it first needs one.
+ */
+
+import type { Fiber } from "effect"
+import { Context, Effect, type Exit, FiberId, Runtime, Scope } from "effect"
+import { StashFull } from "#protocols/runtime.ts"
+import type { Ask, Tagged } from "./ask.ts"
+import type { Instance } from "./instance.ts"
+import { type ActorRef, type Ended, isAbnormal, type Watcher } from "./ref.ts"
+import { Timer } from "./timer-wheel.ts"
+
+const timersMax = 10_000
+
+/** A timer of an actor. It waits in the mailbox as itself, so that cancelling it also recalls a message that waits. */
+export class ActorTimer extends Timer {
+  readonly #life: Life
+  readonly message: Tagged
+  readonly #intervalMillis: number | undefined
+  cancelled = false
+  #waits = false
+
+  constructor(life: Life, message: Tagged, intervalMillis: number | undefined) {
+    super()
+    this.#life = life
+    this.message = message
+    this.#intervalMillis = intervalMillis
+  }
+
+  get repeats(): boolean {
+    return this.#intervalMillis !== undefined
+  }
+
+  override fire(): void {
+    const { instance } = this.#life
+    if (this.#intervalMillis !== undefined) instance.system.timers.repeat(this, this.#intervalMillis)
+    if (this.#waits) return
+    this.#waits = true
+    instance.acceptOwn(this)
+  }
+
+  /** Its message is about to be handled, unless it was cancelled while it waited. */
+  taken(): Tagged | undefined {
+    this.#waits = false
+    if (this.cancelled) return undefined
+    if (!this.repeats) this.#life.forgetTimer(this)
+    return this.message
+  }
+}
+
+/** An outcome on its way back into the mailbox; the message is made when it is handled. */
+export class Outcome {
+  readonly _tag = undefined
+  readonly toMessage: () => Tagged
+
+  constructor(toMessage: () => Tagged) {
+    this.toMessage = toMessage
+  }
+}
+
+export class Life {
+  readonly instance: Instance
+  readonly #timers = new Map<string, ActorTimer>()
+  readonly #watches = new Map<ActorRef<never>, Watcher>()
+  readonly #links = new Map<ActorRef<never>, Watcher>()
+  readonly #fibers = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
+  readonly #disposers: Array<() => void> = []
+  readonly #deferred = new Set<Ask>()
+  #stash: Array<Tagged | Ask> = []
+  #timerKeys = 0
+  #scope: Scope.CloseableScope | undefined
+  #runtime: Runtime.Runtime<unknown> | undefined
+  over = false
+
+  constructor(instance: Instance) {
+    this.instance = instance
+  }
+
+  startTimer(delayMillis: number, intervalMillis: number | undefined, message: Tagged, key?: string): void {
+    const name = key ?? `#${this.#timerKeys++}`
+    this.cancelTimer(name)
+    if (this.#timers.size >= timersMax) {
+      throw new Error(
+        `${this.instance.path} has ${timersMax} timers running already; cancel some or use one periodic timer`
+      )
+    }
+    const timer = new ActorTimer(this, message, intervalMillis)
+    this.#timers.set(name, timer)
+    this.instance.system.timers.start(timer, delayMillis)
+  }
+
+  cancelTimer(key: string): void {
+    const timer = this.#timers.get(key)
+    if (timer === undefined) return
+    this.#timers.delete(key)
+    timer.cancelled = true
+    this.instance.system.timers.cancel(timer)
+  }
+
+  forgetTimer(timer: ActorTimer): void {
+    for (const [key, other] of this.#timers) {
+      if (other === timer) {
+        this.#timers.delete(key)
+        return
+      }
+    }
+  }
+
+  watch(ref: ActorRef<never>, toMessage: (ended: Ended) => Tagged): void {
+    this.unwatch(ref)
+    const watcher: Watcher = {
+      notice: (ended) => {
+        if (this.over || this.#watches.get(ref) !== watcher) return
+        this.#watches.delete(ref)
+        this.instance.signal({ _tag: "Notice", toMessage: () => toMessage(ended) })
+      }
+    }
+    this.#watches.set(ref, watcher)
+    ref.addWatcher(watcher)
+  }
+
+  unwatch(ref: ActorRef<never>): void {
+    const watcher = this.#watches.get(ref)
+    if (watcher === undefined) return
+    this.#watches.delete(ref)
+    ref.removeWatcher(watcher)
+  }
+
+  /** One half of a link; the other actor's life holds the other half. */
+  linkTo(ref: ActorRef<never>): void {
+    if (this.#links.has(ref)) return
+    const watcher: Watcher = {
+      notice: (ended) => {
+        if (this.over || !this.#links.delete(ref)) return
+        if (isAbnormal(ended.reason) || ended.reason === "absent")
+          this.instance.signal({ _tag: "Broken", ended })
+      }
+    }
+    this.#links.set(ref, watcher)
+    ref.addWatcher(watcher)
+  }
+
+  /** Puts an outcome into the mailbox, unless this life is over by then. */
+  outcome(toMessage: () => Tagged): void {
+    if (!this.over) this.instance.acceptOwn(new Outcome(toMessage))
+  }
+
+  onEnd(dispose: () => void): void {
+    this.#disposers.push(dispose)
+  }
+
+  pipe<A, E>(effect: Effect.Effect<A, E, unknown>, toMessage: (exit: Exit.Exit<A, E>) => Tagged): void {
+    const fiber = Runtime.runFork(this.runtime())(effect)
+    const done = fiber.unsafePoll()
+    if (done !== null) return this.outcome(() => toMessage(done))
+    this.#fibers.add(fiber)
+    fiber.addObserver((exit) => {
+      this.#fibers.delete(fiber)
+      this.outcome(() => toMessage(exit))
+    })
+  }
+
+  defer(ask: Ask): void {
+    if (this.#deferred.size >= 1_000)
+      for (const other of this.#deferred) if (other.settled) this.#deferred.delete(other)
+    this.#deferred.add(ask)
+  }
+
+  answered(ask: Ask): void {
+    this.#deferred.delete(ask)
+  }
+
+  stash(entry: Tagged | Ask, tag: string): void {
+    const { stashMax } = this.instance.definition
+    if (this.#stash.length >= stashMax)
+      throw new StashFull({ path: this.instance.path, request: tag, stashMax })
+    this.#stash.push(entry)
+  }
+
+  takeStash(): ReadonlyArray<Tagged | Ask> {
+    const stashed = this.#stash
+    this.#stash = []
+    return stashed
+  }
+
+  /** Runs effects of this life: the system's services and this life's scope. */
+  runtime(): Runtime.Runtime<unknown> {
+    if (this.#runtime === undefined) {
+      const { runtime } = this.instance.system
+      this.#scope = Effect.runSync(Scope.make())
+      this.#runtime = Runtime.make({
+        context: Context.add(runtime.context, Scope.Scope, this.#scope),
+        fiberRefs: runtime.fiberRefs,
+        runtimeFlags: runtime.runtimeFlags
+      })
+    }
+    return this.#runtime
+  }
+
+  /** Gives back all that needs no waiting. Returns the asks that will not be answered, and what was stashed. */
+  release(): { readonly deferred: ReadonlyArray<Ask>; readonly stashed: ReadonlyArray<Tagged | Ask> } {
+    this.over = true
+    for (const key of [...this.#timers.keys()]) this.cancelTimer(key)
+    for (const [ref, watcher] of this.#watches) ref.removeWatcher(watcher)
+    this.#watches.clear()
+    for (const [ref, watcher] of this.#links) ref.removeWatcher(watcher)
+    this.#links.clear()
+    for (const dispose of this.#disposers) dispose()
+    const deferred = [...this.#deferred]
+    this.#deferred.clear()
+    return { deferred, stashed: this.takeStash() }
+  }
+
+  /** Interrupts piped effects, then closes the scope. Undefined when there is nothing to close. */
+  close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> | undefined {
+    const scope = this.#scope
+    if (scope === undefined) return undefined
+    const fibers = [...this.#fibers]
+    return Effect.zipRight(
+      Effect.forEach(
+        fibers,
+        (fiber) => Effect.fork(fiber.interruptAsFork(FiberId.none)).pipe(Effect.zipRight(fiber.await)),
+        {
+          discard: true
+        }
+      ),
+      Scope.close(scope, exit)
+    )
+  }
+}

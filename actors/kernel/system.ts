@@ -1,0 +1,218 @@
+/**
+ * An actor system: one tree of actors with its dispatcher, timers, names and events, in one process.
+ *
+ * Everything it does follows from the three ports it is given (clock, randomness, scheduling), so a
+ * simulated system with a seed runs the same way every time. Closing its scope stops the tree in order.
+ */
+
+import type { Fiber, Scope } from "effect"
+import { type Cause, Context, Deferred, Effect, FiberId, Random, Runtime } from "effect"
+import { type ActorSnapshot, NoSuchActor, StartFailed } from "#protocols/runtime.ts"
+import type { Actor, Definition } from "./actor.ts"
+import type { Tagged } from "./ask.ts"
+import type { LogLevel, SpawnArguments, SpawnOptions } from "./context.ts"
+import { DeadLetters } from "./dead-letters.ts"
+import { Dispatcher } from "./dispatcher.ts"
+import { effectClock } from "./effect-clock.ts"
+import { EventStream } from "./event-stream.ts"
+import { Instance } from "./instance.ts"
+import { LocalNames } from "./local-names.ts"
+import { LocalRef } from "./local-ref.ts"
+import { WorldClock } from "./ports/clock.ts"
+import { Randomness } from "./ports/randomness.ts"
+import { Scheduling } from "./ports/scheduling.ts"
+import { type ActorRef, describeCause, type Ended } from "./ref.ts"
+import { Timers } from "./timers.ts"
+
+/** What a system takes from its world. */
+export type World = WorldClock | Randomness | Scheduling
+
+/**
+ * Starts a system whose root is `root`, named `name`, and waits until the root has started.
+ *
+ * The services of the surrounding effect are those of all its actors.
+ */
+export const make = <M extends Tagged, A, S>(
+  name: string,
+  root: Actor<M, A, S>,
+  ...[options]: SpawnArguments<A>
+): Effect.Effect<ActorSystem<M>, StartFailed, S | World | Scope.Scope> =>
+  Effect.gen(function* () {
+    const clock = yield* WorldClock
+    const randomness = yield* Randomness
+    const dispatcher = new Dispatcher(yield* Scheduling, clock)
+    const timers = new Timers(clock)
+    const services = yield* Effect.context<S>()
+    const runtime = yield* Effect.runtime().pipe(
+      Effect.withScheduler(dispatcher.fiberScheduler),
+      Effect.withClock(effectClock(clock, timers)),
+      Effect.withRandom(Random.make(Math.floor(randomness.next() * 2 ** 32)))
+    )
+    const parts = { clock, randomness, dispatcher, timers, runtime: forgetServices(runtime, services) }
+    const system = new ActorSystem<M>(name, parts, root.definition, options?.args, options ?? {})
+    yield* Effect.addFinalizer(() => system.stop)
+    yield* system.started
+    return system
+  })
+
+interface Parts {
+  readonly clock: WorldClock
+  readonly randomness: Randomness
+  readonly dispatcher: Dispatcher
+  readonly timers: Timers
+  readonly runtime: Runtime.Runtime<unknown>
+}
+
+export class ActorSystem<in RootMessage extends Tagged = never> {
+  readonly name: string
+  readonly clock: WorldClock
+  readonly randomness: Randomness
+  readonly dispatcher: Dispatcher
+  readonly timers: Timers
+  /** The services of all actors. */
+  readonly runtime: Runtime.Runtime<unknown>
+  readonly events = new EventStream()
+  readonly deadLetters: DeadLetters
+  readonly names = new LocalNames()
+  /** How many actors there are, the root included. */
+  actors = 1
+  /** Called for each message about to be handled, when set. */
+  tracer: ((path: string, tag: string) => void) | undefined = undefined
+  readonly #started = Deferred.unsafeMake<void, StartFailed>(FiberId.none)
+  readonly #ended = Deferred.unsafeMake<Ended>(FiberId.none)
+  readonly #root: Instance
+
+  constructor(name: string, parts: Parts, root: Definition, args: unknown, options: SpawnOptions) {
+    this.name = name
+    this.clock = parts.clock
+    this.randomness = parts.randomness
+    this.dispatcher = parts.dispatcher
+    this.timers = parts.timers
+    this.runtime = parts.runtime
+    this.deadLetters = new DeadLetters(this.clock, this.events)
+    this.#root = new Instance(this, undefined, name, root, args, options)
+    this.#root.start()
+  }
+
+  get root(): ActorRef<RootMessage> {
+    return this.#root.ref
+  }
+
+  /** Resolves when the root has started; fails with the reason when it ended before. */
+  get started(): Effect.Effect<void, StartFailed> {
+    return Deferred.await(this.#started)
+  }
+
+  /** Resolves when the root has ended, whatever the reason. */
+  get ended(): Effect.Effect<Ended> {
+    return Deferred.await(this.#ended)
+  }
+
+  /** Stops the tree in order and waits for it. */
+  get stop(): Effect.Effect<Ended> {
+    return Effect.sync(() => this.#root.requestStop("shutdown")).pipe(Effect.zipRight(this.ended))
+  }
+
+  /** A child of the root. Throws `NameTaken`. */
+  spawn<M extends Tagged, A>(actor: Actor<M, A, never>, ...[options]: SpawnArguments<A>): ActorRef<M> {
+    return this.#root.spawn(actor.definition, options ?? {}, options?.args).ref
+  }
+
+  /** The actor at a path, when it is an instance of that declaration. */
+  lookup<M extends Tagged, A, S>(path: string, actor: Actor<M, A, S>): ActorRef<M> | undefined {
+    const found = this.#find(path)
+    return found instanceof Instance && found.definition === actor.definition ? found.ref : undefined
+  }
+
+  /** The holder of a registered name, when it is an instance of that declaration. */
+  named<M extends Tagged, A, S>(name: string, actor: Actor<M, A, S>): ActorRef<M> | undefined {
+    const ref = this.names.lookup(name)
+    return ref instanceof LocalRef && ref.instance.definition === actor.definition ? ref : undefined
+  }
+
+  snapshot(path = `/${this.name}`, depth = Number.POSITIVE_INFINITY): ActorSnapshot | NoSuchActor {
+    const found = this.#find(path)
+    return found instanceof Instance ? found.snapshot(depth) : found
+  }
+
+  inspect(path: string): { readonly actor: ActorSnapshot; readonly state: unknown } | NoSuchActor {
+    const found = this.#find(path)
+    return found instanceof Instance ? { actor: found.snapshot(0), state: found.inspect() } : found
+  }
+
+  /** Ends the actor there as if its handler had died of `cause`. For operators and for tests. */
+  inject(path: string, cause: Cause.Cause<unknown>): NoSuchActor | undefined {
+    const found = this.#find(path)
+    if (!(found instanceof Instance)) return found
+    found.inject(cause)
+    return undefined
+  }
+
+  /** Ends the actor there and all below it at once. For operators and for tests. */
+  kill(path: string): NoSuchActor | undefined {
+    const found = this.#find(path)
+    if (!(found instanceof Instance)) return found
+    found.kill()
+    return undefined
+  }
+
+  /** Runs an effect on this system's clock, randomness and scheduler. */
+  fork<A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> {
+    return Runtime.runFork(this.runtime)(effect)
+  }
+
+  service<Id, Service>(tag: Context.Tag<Id, Service>): Service {
+    return Context.unsafeGet(this.runtime.context, tag)
+  }
+
+  log(level: LogLevel, message: string, annotations: Record<string, unknown> = {}): void {
+    const logging =
+      level === "debug"
+        ? Effect.logDebug
+        : level === "info"
+          ? Effect.logInfo
+          : level === "warn"
+            ? Effect.logWarning
+            : Effect.logError
+    this.fork(logging(message).pipe(Effect.annotateLogs({ system: this.name, ...annotations })))
+  }
+
+  /** For the kernel: the root's own lifecycle has no parent to report to. */
+  rootStarted(): void {
+    Deferred.unsafeDone(this.#started, Effect.void)
+  }
+
+  /** For the kernel. */
+  rootEnded(ended: Ended): void {
+    const reason = ended.reason === "crashed" ? describeCause(ended.cause) : ended.reason
+    Deferred.unsafeDone(this.#started, Effect.fail(new StartFailed({ path: ended.path, reason })))
+    Deferred.unsafeDone(this.#ended, Effect.succeed(ended))
+    this.timers.stop()
+  }
+
+  #find(path: string): Instance | NoSuchActor {
+    const [, first, ...rest] = path.split("/")
+    let at = this.#root
+    if (first !== at.name) {
+      return new NoSuchActor({ path, nearest: at.path, children: [...(at.children?.keys() ?? [])] })
+    }
+    for (const name of rest) {
+      const child = at.children?.get(name)
+      if (child === undefined)
+        return new NoSuchActor({ path, nearest: at.path, children: [...(at.children?.keys() ?? [])] })
+      at = child
+    }
+    return at
+  }
+}
+
+/** `Actor` has checked that the services cover what each actor needs; from here on nobody names them. */
+const forgetServices = <S>(
+  runtime: Runtime.Runtime<never>,
+  services: Context.Context<S>
+): Runtime.Runtime<unknown> =>
+  Runtime.make({
+    context: services as Context.Context<unknown>,
+    fiberRefs: runtime.fiberRefs,
+    runtimeFlags: runtime.runtimeFlags
+  })

@@ -1,0 +1,94 @@
+/**
+ * Delivery: what can come back instead of an answer when one actor asks another.
+ *
+ * Promised: every ask ends by its deadline, with the answer, the request's own failure, or one of these
+ * faults. Two messages from one actor to another are handled in the order sent, each at most once.
+ *
+ * Not promised: that a tell is handled. A tell to a dead, restarting or full actor is a dead letter:
+ * counted, sampled, published as an event, and silent to its sender.
+ */
+import { Schema } from "effect"
+import type { Fault } from "./fault.ts"
+
+const target = { path: Schema.String, request: Schema.String }
+
+/** The deadline passed first. The request may be handled still, or may have been. */
+export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>()("DeadlineExceeded", {
+  ...target,
+  deadlineMillis: Schema.Number
+}) {
+  readonly definite = false
+  override get message() {
+    return `${this.path} did not answer ${this.request} within ${this.deadlineMillis} ms; it may still act on it: read its state before asking again`
+  }
+}
+
+/** The mailbox was at its bound. The request was not taken. */
+export class MailboxFull extends Schema.TaggedError<MailboxFull>()("MailboxFull", {
+  ...target,
+  capacity: Schema.Int
+}) {
+  readonly definite = true
+  override get message() {
+    return `${this.path} did not take ${this.request}: its mailbox is full at ${this.capacity} messages; nothing happened, ask again after a pause`
+  }
+}
+
+/** Nobody is there: stopped for good, or between a crash and its restart. The request was not handled. */
+export class ActorUnavailable extends Schema.TaggedError<ActorUnavailable>()("ActorUnavailable", {
+  ...target,
+  why: Schema.Literal("stopped", "stopping", "restarting", "not found", "link lost")
+}) {
+  readonly definite = true
+  override get message() {
+    const next =
+      this.why === "restarting" || this.why === "stopping" ? "ask again after a pause" : "look it up again"
+    return `${this.path} did not take ${this.request}: ${this.why}; nothing happened, ${next}`
+  }
+}
+
+/** The actor crashed while it handled this request, so the request may be half done. */
+export class ActorCrashed extends Schema.TaggedError<ActorCrashed>()("ActorCrashed", {
+  ...target,
+  reason: Schema.String
+}) {
+  readonly definite = false
+  override get message() {
+    return `${this.path} crashed while handling ${this.request}: ${this.reason}; it may be half done: read its state once it is back`
+  }
+}
+
+/** The actor has no handler for such a message. */
+export class UnknownMessage extends Schema.TaggedError<UnknownMessage>()("UnknownMessage", {
+  ...target,
+  accepts: Schema.Array(Schema.String)
+}) {
+  readonly definite = true
+  override get message() {
+    return `${this.path} does not know ${this.request}; it accepts ${this.accepts.join(", ") || "no messages"}`
+  }
+}
+
+/** All that can come back from any ask, besides its own answer and failure. */
+export const DeliveryFault = Schema.Union(
+  DeadlineExceeded,
+  MailboxFull,
+  ActorUnavailable,
+  ActorCrashed,
+  UnknownMessage
+)
+export type DeliveryFault = typeof DeliveryFault.Type
+
+/** A name in the local registry, or among the children of one actor, has one holder at a time. */
+export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", {
+  name: Schema.String,
+  holder: Schema.String
+}) {
+  readonly definite = true
+  override get message() {
+    return `the name ${this.name} is taken by ${this.holder}; stop that actor first or choose another name`
+  }
+}
+
+/** The compiler holds delivery faults to the shape of all faults. */
+export type DeliveryFaultShape = DeliveryFault extends Fault ? true : never
