@@ -1,0 +1,139 @@
+/**
+ * The simulated world: virtual time, and one seed that decides who runs next.
+ *
+ * Actors are the production ones. Their dispatchers hand every slice to this world and their timers set
+ * alarms in it; whenever several actors or fibers are ready the seed picks one, one message at a time,
+ * so a run explores an interleaving that a real machine might show once in a year. Time moves only when
+ * nothing is ready, straight to the next alarm. The same seed gives the same run, byte for byte.
+ */
+import { Cause, Effect, Exit, type Fiber, FiberRef, Layer, Random, type Scheduler } from "effect"
+import { effectClock } from "#actors/kernel/effect-clock.ts"
+import { WorldClock } from "#actors/kernel/ports/clock.ts"
+import { Randomness } from "#actors/kernel/ports/randomness.ts"
+import { Scheduling } from "#actors/kernel/ports/scheduling.ts"
+import { Callback, TimerWheel } from "#actors/kernel/timer-wheel.ts"
+import { Timers } from "#actors/kernel/timers.ts"
+import { Prng } from "./prng.ts"
+
+/** An arbitrary but fixed birthday of every simulated world: 2026-01-01T00:00:00Z. */
+const epochMillis = 1_767_225_600_000
+
+export interface Limits {
+  /** A run that goes on longer, in virtual time, has failed to end. */
+  readonly limitMillis: number
+}
+
+export class SimulationStuck extends Error {
+  override readonly name = "SimulationStuck"
+}
+
+export class SimWorld {
+  readonly seed: number
+  readonly prng: Prng
+  nowMillis = 0
+  readonly trace: Array<string> = []
+  readonly #order: Prng
+  readonly #alarms = new TimerWheel(0)
+  #runnable: Array<() => void> = []
+
+  constructor(seed: number) {
+    this.seed = seed
+    const root = new Prng(seed)
+    this.prng = root.fork()
+    this.#order = root.fork()
+  }
+
+  readonly clock: WorldClock = {
+    nowMillis: () => this.nowMillis,
+    wallMillis: () => epochMillis + this.nowMillis,
+    alarm: (delayMillis, ring) => {
+      const timer = new Callback(ring)
+      this.#alarms.start(timer, Math.ceil(this.nowMillis + delayMillis), this.nowMillis)
+      return () => this.#alarms.cancel(timer)
+    }
+  }
+
+  readonly scheduling: Scheduling = {
+    arm: (slice) => void this.#runnable.push(slice),
+    messagesPerTurn: 1,
+    messagesPerSlice: 1,
+    millisPerSlice: Number.POSITIVE_INFINITY,
+    choose: (count) => this.#order.below(count)
+  }
+
+  get layer(): Layer.Layer<WorldClock | Randomness | Scheduling> {
+    return Layer.mergeAll(
+      Layer.succeed(WorldClock, this.clock),
+      Layer.succeed(Randomness, this.prng),
+      Layer.succeed(Scheduling, this.scheduling)
+    )
+  }
+
+  /** A line of the trace: what happened, with the time it happened. */
+  note(line: string): void {
+    this.trace.push(`${this.nowMillis} ${line}`)
+  }
+
+  /**
+   * Runs a program in this world until it ends. Throws its failure; throws `SimulationStuck` when nothing
+   * can happen any more, or when it is still running at `limitMillis`.
+   */
+  run<A, E>(
+    program: Effect.Effect<A, E, WorldClock | Randomness | Scheduling>,
+    { limitMillis }: Limits = { limitMillis: 3_600_000 }
+  ): A {
+    const fiber = Effect.runFork(
+      program.pipe(
+        Effect.provide(this.layer),
+        Effect.withClock(effectClock(this.clock, new Timers(this.clock))),
+        Effect.withRandom(Random.make(this.prng.below(2 ** 32)))
+      ),
+      { scheduler: this.#scheduler }
+    )
+    const untilMillis = this.nowMillis + limitMillis
+    for (let exit = fiber.unsafePoll(); ; exit = fiber.unsafePoll()) {
+      if (exit !== null)
+        return Exit.getOrElse(exit, (cause) => {
+          throw Cause.squash(cause)
+        })
+      if (!this.#step(untilMillis)) throw this.#stuck(untilMillis)
+    }
+  }
+
+  /** Lets the world go on until nothing is ready and no alarm is due before `untilMillis`. */
+  settle(untilMillis = this.nowMillis): void {
+    while (this.#step(untilMillis)) {}
+  }
+
+  #step(untilMillis: number): boolean {
+    const { length } = this.#runnable
+    if (length > 0) {
+      const index = length === 1 ? 0 : this.#order.below(length)
+      const task = this.#runnable[index]
+      const last = this.#runnable.pop()
+      if (last !== undefined && index < this.#runnable.length) this.#runnable[index] = last
+      task?.()
+      return true
+    }
+    const nextMillis = this.#alarms.nextMillis()
+    if (nextMillis === undefined || nextMillis > untilMillis) return false
+    this.nowMillis = Math.max(this.nowMillis, nextMillis)
+    this.#alarms.advance(nextMillis)
+    return true
+  }
+
+  #stuck(untilMillis: number): SimulationStuck {
+    const waiting = this.#alarms.nextMillis()
+    return new SimulationStuck(
+      waiting === undefined
+        ? `seed ${this.seed}: nothing is ready and no timer runs at ${this.nowMillis} ms, yet the program has not ended`
+        : `seed ${this.seed}: the program has not ended by its limit of ${untilMillis} ms; raise limitMillis or look for a retry without end`
+    )
+  }
+
+  readonly #scheduler: Scheduler.Scheduler = {
+    scheduleTask: (task) => void this.#runnable.push(task),
+    shouldYield: (fiber: Fiber.RuntimeFiber<unknown, unknown>) =>
+      fiber.currentOpCount > fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield) ? 0 : false
+  }
+}
