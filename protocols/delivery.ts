@@ -69,13 +69,34 @@ export class UnknownMessage extends Schema.TaggedError<UnknownMessage>()("Unknow
   }
 }
 
+/** The link broke after the request had left, so nobody knows how far it got. */
+export class LinkLost extends Schema.TaggedError<LinkLost>()("LinkLost", { ...target, reason: Schema.String }) {
+  readonly definite = false
+  override get message() {
+    return `the link to ${this.path} was lost while ${this.request} was under way (${this.reason}); it may have been acted on: read the state once it is back`
+  }
+}
+
+/** What arrived is not what the schema of the message says. */
+export class MalformedMessage extends Schema.TaggedError<MalformedMessage>()("MalformedMessage", {
+  ...target,
+  problem: Schema.String
+}) {
+  readonly definite = true
+  override get message() {
+    return `${this.path} did not take ${this.request}: ${this.problem}; both sides must run the same version of its schema`
+  }
+}
+
 /** All that can come back from any ask, besides its own answer and failure. */
 export const DeliveryFault = Schema.Union(
   DeadlineExceeded,
   MailboxFull,
   ActorUnavailable,
   ActorCrashed,
-  UnknownMessage
+  UnknownMessage,
+  LinkLost,
+  MalformedMessage
 )
 export type DeliveryFault = typeof DeliveryFault.Type
 
