@@ -70,7 +70,10 @@ export class UnknownMessage extends Schema.TaggedError<UnknownMessage>()("Unknow
 }
 
 /** The link broke after the request had left, so nobody knows how far it got. */
-export class LinkLost extends Schema.TaggedError<LinkLost>()("LinkLost", { ...target, reason: Schema.String }) {
+export class LinkLost extends Schema.TaggedError<LinkLost>()("LinkLost", {
+  ...target,
+  reason: Schema.String
+}) {
   readonly definite = false
   override get message() {
     return `the link to ${this.path} was lost while ${this.request} was under way (${this.reason}); it may have been acted on: read the state once it is back`

@@ -5,11 +5,13 @@
  * piped effects end with it, and nothing of them reaches the next one.
  */
 import { Cause, type Context, type Duration, type Effect, type Exit, type Scope } from "effect"
+import type { ActorSnapshot, NoSuchActor } from "#protocols/runtime.ts"
 import type { Actor, ErasedHandlers, Handlers } from "./actor.ts"
 import { erase } from "./actor.ts"
 import type { Answered, Failure, Request, Success, Tagged } from "./ask.ts"
 import { askWith, toMillis } from "./ask.ts"
 import type { Instance } from "./instance.ts"
+import { Peer } from "./peer.ts"
 import type { ActorRef, Ended } from "./ref.ts"
 
 /** Answers an ask after its handler has returned. The first answer counts. */
@@ -99,6 +101,15 @@ export interface InitContext<Message extends Tagged, Services = never> {
   stop(reason?: "finished" | "shutdown", cause?: Cause.Cause<unknown>): void
   /** Ends `init` for an actor declared with manual readiness. */
   ready(): void
+  /** The subtree below this actor lives behind a link, for as long as this life lasts. */
+  mount(send: (batch: ReadonlyArray<unknown>) => void): Peer
+  /** The holder of a registered name, when it is an instance of that declaration. */
+  named<M extends Tagged, A, S>(name: string, actor: Actor<M, A, S>): ActorRef<M> | undefined
+  /** The actor at a path, when it is an instance of that declaration. */
+  lookup<M extends Tagged, A, S>(path: string, actor: Actor<M, A, S>): ActorRef<M> | undefined
+  /** The tree of this system, cells included. */
+  wholeTree(path?: string, depth?: number): Effect.Effect<ActorSnapshot, NoSuchActor>
+  inspect(path: string): { readonly actor: ActorSnapshot; readonly state: unknown } | NoSuchActor
   service<Id extends Services, Service>(tag: Context.Tag<Id, Service>): Service
   /** Monotonic milliseconds of the world. */
   nowMillis(): number
@@ -210,9 +221,27 @@ export class ContextOf implements ActorContext<Tagged, unknown, unknown> {
     const { system } = this.#instance
     this.#instance
       .life()
-      .onEnd(system.events.subscribe((event) => this.#instance.tell(toMessage(event)), tags))
+      .onEnd(system.events.subscribe((event) => this.#instance.hear(() => toMessage(event)), tags))
   }
 
+  mount(send: (batch: ReadonlyArray<unknown>) => void): Peer {
+    const { system } = this.#instance
+    const peer = new Peer(system, this.path, send)
+    this.#instance.life().onEnd(system.mount(peer))
+    return peer
+  }
+  named<M extends Tagged, A, S>(name: string, actor: Actor<M, A, S>) {
+    return this.#instance.system.named(name, actor)
+  }
+  lookup<M extends Tagged, A, S>(path: string, actor: Actor<M, A, S>) {
+    return this.#instance.system.lookup(path, actor)
+  }
+  wholeTree(path?: string, depth?: number) {
+    return this.#instance.system.wholeTree(path, depth)
+  }
+  inspect(path: string) {
+    return this.#instance.system.inspect(path)
+  }
   service<Id, Service>(tag: Context.Tag<Id, Service>): Service {
     return this.#instance.system.service(tag)
   }

@@ -73,7 +73,7 @@ export const messageCodec = (message: MessageClass): Codec => {
 const answerCodecs = new WeakMap<object, Codec>()
 
 /** The codec of the outcome of an ask: its success, its failure, or what the delivery itself can fail with. */
-export const answerCodec = (request: Asked): Codec => {
+export const answerCodec = <A, I, E, EI>(request: Tagged & Schema.WithResult<A, I, E, EI, never>): Codec => {
   const { constructor } = request
   let codec = answerCodecs.get(constructor)
   if (codec === undefined) {

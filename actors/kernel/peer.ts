@@ -9,7 +9,7 @@
  * When the link is gone, asks whose frame had left end with `LinkLost`, those still queued with
  * `ActorUnavailable`, and watches fire with the reason "lost".
  */
-import { Cause, Either, Exit } from "effect"
+import { Cause, Either, Exit, Schema } from "effect"
 import {
   ActorUnavailable,
   LinkLost,
@@ -17,7 +17,8 @@ import {
   MalformedMessage,
   UnknownMessage
 } from "#protocols/delivery.ts"
-import type { Definition } from "./actor.ts"
+import { GetTree, NoSuchActor } from "#protocols/runtime.ts"
+import type { MessageClass } from "./actor.ts"
 import { Ask, type Tagged } from "./ask.ts"
 import {
   answerCodec,
@@ -33,6 +34,11 @@ import type { Instance } from "./instance.ts"
 import type { Ended, Watcher } from "./ref.ts"
 import { Ring } from "./ring.ts"
 import type { ActorSystem } from "./system.ts"
+
+/** What no actor has as its path. */
+const systemPath = ""
+const systemMessages: ReadonlyMap<string, MessageClass> = new Map([[GetTree._tag, GetTree]])
+const decodeGetTree = Schema.decodeUnknownEither(GetTree)
 
 const inFlightMax = 16_384
 const queuedMax = 65_536
@@ -76,8 +82,8 @@ export class Peer {
 
   // Going out
 
-  tell(path: string, definition: Definition, message: Tagged): void {
-    const known = definition.messages.get(message._tag)
+  tell(path: string, messages: ReadonlyMap<string, MessageClass>, message: Tagged): void {
+    const known = messages.get(message._tag)
     const why =
       this.#lost !== undefined
         ? "link lost"
@@ -92,14 +98,12 @@ export class Peer {
     this.#enqueue(["tell", path, messageCodec(known).encode(message)])
   }
 
-  ask(path: string, definition: Definition, ask: Ask): void {
+  ask(path: string, messages: ReadonlyMap<string, MessageClass>, ask: Ask): void {
     const { request } = ask
     const target = { path, request: request._tag }
-    const known = definition.messages.get(request._tag)
+    const known = messages.get(request._tag)
     if (known === undefined || !isRequest(request)) {
-      return ask.settle(
-        Exit.fail(new UnknownMessage({ ...target, accepts: [...definition.messages.keys()] }))
-      )
+      return ask.settle(Exit.fail(new UnknownMessage({ ...target, accepts: [...messages.keys()] })))
     }
     if (this.#lost !== undefined)
       return ask.settle(Exit.fail(new ActorUnavailable({ ...target, why: "link lost" })))
@@ -113,6 +117,11 @@ export class Peer {
     ask.settleWithAsker()
     ask.arm(this.#system.timers)
     this.#enqueue(["ask", id, path, ask.deadlineMillis, messageCodec(known).encode(request)])
+  }
+
+  /** Asks the system on the other side about its tree. */
+  askSystem(ask: Ask): void {
+    this.ask(systemPath, systemMessages, ask)
   }
 
   watch(path: string, watcher: Watcher): void {
@@ -230,6 +239,7 @@ export class Peer {
   }
 
   #takeAsk(id: number, path: string, deadlineMillis: number, encoded: unknown): void {
+    if (path === systemPath) return this.#takeSystemAsk(id, encoded)
     const request = tagOf(encoded)
     const target = { path, request }
     const instance = this.#system.instanceAt(path)
@@ -261,6 +271,20 @@ export class Peer {
     )
     this.#answering.set(id, ask)
     instance.deliver(ask)
+  }
+
+  /** The system itself is asked, not one of its actors. */
+  #takeSystemAsk(id: number, encoded: unknown): void {
+    const decoded = decodeGetTree(encoded)
+    if (Either.isLeft(decoded)) {
+      this.malformed++
+      const problem = decoded.left.message.split("\n", 1)[0] ?? ""
+      return this.#refuse(id, new MalformedMessage({ path: systemPath, request: tagOf(encoded), problem }))
+    }
+    const { depth, path } = decoded.right
+    const found = this.#system.snapshot(path, depth)
+    const exit = found instanceof NoSuchActor ? Exit.fail(found) : Exit.succeed(found)
+    this.#enqueue(["reply", id, answerCodec(decoded.right).encode(exit)])
   }
 
   #refuse(id: number, fault: ActorUnavailable | UnknownMessage | MalformedMessage): void {

@@ -15,23 +15,23 @@ import type { ActorSystem } from "./system.ts"
 export class RemoteRef implements ActorRef<Tagged> {
   readonly path: string
   readonly #system: ActorSystem
-  readonly #definition: Definition
+  readonly #messages: Definition["messages"]
 
   constructor(system: ActorSystem, path: string, definition: Definition) {
     this.#system = system
     this.path = path
-    this.#definition = definition
+    this.#messages = definition.messages
   }
 
   tell(message: Tagged): void {
     const peer = this.#system.peerOf(this.path)
-    if (peer !== undefined) peer.tell(this.path, this.#definition, message)
+    if (peer !== undefined) peer.tell(this.path, this.#messages, message)
     else this.#system.deadLetters.add(this.path, message._tag, "restarting")
   }
 
   deliver(ask: Ask): void {
     const peer = this.#system.peerOf(this.path)
-    if (peer !== undefined) return peer.ask(this.path, this.#definition, ask)
+    if (peer !== undefined) return peer.ask(this.path, this.#messages, ask)
     const target = { path: this.path, request: ask.request._tag }
     ask.settle(Exit.fail(new ActorUnavailable({ ...target, why: "restarting" })))
   }

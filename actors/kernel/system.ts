@@ -6,7 +6,7 @@
  */
 
 import type { Fiber, Scope } from "effect"
-import { type Cause, Context, Deferred, Effect, FiberId, Random, Runtime } from "effect"
+import { Cause, Context, Deferred, Effect, FiberId, Random, Runtime } from "effect"
 import { type ActorSnapshot, NoSuchActor, StartFailed } from "#protocols/runtime.ts"
 import type { Actor, Definition } from "./actor.ts"
 import type { Tagged } from "./ask.ts"
@@ -16,12 +16,15 @@ import { Dispatcher } from "./dispatcher.ts"
 import { effectClock } from "./effect-clock.ts"
 import { EventStream } from "./event-stream.ts"
 import { Instance } from "./instance.ts"
+import { wholeTree } from "./introspection.ts"
 import { LocalNames } from "./local-names.ts"
 import { LocalRef } from "./local-ref.ts"
+import type { Peer } from "./peer.ts"
 import { WorldClock } from "./ports/clock.ts"
 import { Randomness } from "./ports/randomness.ts"
 import { Scheduling } from "./ports/scheduling.ts"
 import { type ActorRef, describeCause, type Ended } from "./ref.ts"
+import { RemoteRef } from "./remote-ref.ts"
 import { Timers } from "./timers.ts"
 
 /** What a system takes from its world. */
@@ -71,9 +74,12 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
   readonly timers: Timers
   /** The services of all actors. */
   readonly runtime: Runtime.Runtime<unknown>
-  readonly events = new EventStream()
+  readonly events = new EventStream((defect) =>
+    this.log("error", `a listener of the event stream threw ${describeCause(Cause.die(defect))}`)
+  )
   readonly deadLetters: DeadLetters
   readonly names = new LocalNames()
+  readonly #mounts = new Map<string, Peer>()
   /** How many actors there are, the root included. */
   actors = 1
   /** Called for each message about to be handled, when set. */
@@ -118,8 +124,12 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
     return this.#root.spawn(actor.definition, options ?? {}, options?.args).ref
   }
 
-  /** The actor at a path, when it is an instance of that declaration. */
+  /**
+   * The actor at a path, when it is an instance of that declaration. What lives on the other side of a
+   * link is taken at its word: whether it is there, and what it is, shows when it is asked.
+   */
   lookup<M extends Tagged, A, S>(path: string, actor: Actor<M, A, S>): ActorRef<M> | undefined {
+    if (this.peerOf(path) !== undefined) return new RemoteRef(this, path, actor.definition)
     const found = this.#find(path)
     return found instanceof Instance && found.definition === actor.definition ? found.ref : undefined
   }
@@ -133,6 +143,11 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
   snapshot(path = `/${this.name}`, depth = Number.POSITIVE_INFINITY): ActorSnapshot | NoSuchActor {
     const found = this.#find(path)
     return found instanceof Instance ? found.snapshot(depth) : found
+  }
+
+  /** The same, with what lives behind links: each is asked, and left out when it does not answer in time. */
+  wholeTree(path?: string, depth?: number): Effect.Effect<ActorSnapshot, NoSuchActor> {
+    return wholeTree(this, [...this.#mounts.values()], path, depth)
   }
 
   inspect(path: string): { readonly actor: ActorSnapshot; readonly state: unknown } | NoSuchActor {
@@ -184,25 +199,45 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
 
   /** For the kernel. */
   rootEnded(ended: Ended): void {
-    const reason = ended.reason === "crashed" ? describeCause(ended.cause) : ended.reason
+    const reason = Cause.isEmpty(ended.cause) ? ended.reason : describeCause(ended.cause)
     Deferred.unsafeDone(this.#started, Effect.fail(new StartFailed({ path: ended.path, reason })))
     Deferred.unsafeDone(this.#ended, Effect.succeed(ended))
     this.timers.stop()
   }
 
-  #find(path: string): Instance | NoSuchActor {
-    const [, first, ...rest] = path.split("/")
-    let at = this.#root
-    if (first !== at.name) {
-      return new NoSuchActor({ path, nearest: at.path, children: [...(at.children?.keys() ?? [])] })
+  /** Answers for the subtree below `path` from now on: it lives on the other side of a link. */
+  mount(peer: Peer): () => void {
+    this.#mounts.set(peer.path, peer)
+    return () => {
+      if (this.#mounts.get(peer.path) === peer) this.#mounts.delete(peer.path)
     }
-    for (const name of rest) {
+  }
+
+  /** For links: whoever is meant by a path that came from outside. */
+  instanceAt(path: string): Instance | undefined {
+    const found = this.#find(path)
+    return found instanceof Instance ? found : undefined
+  }
+
+  /** The root's own path may have several parts: that of a cell is its place in the whole tree. */
+  #find(path: string): Instance | NoSuchActor {
+    let at = this.#root
+    const absent = () =>
+      new NoSuchActor({ path, nearest: at.path, children: [...(at.children?.keys() ?? [])] })
+    if (path === at.path) return at
+    if (!path.startsWith(`${at.path}/`)) return absent()
+    for (const name of path.slice(at.path.length + 1).split("/")) {
       const child = at.children?.get(name)
-      if (child === undefined)
-        return new NoSuchActor({ path, nearest: at.path, children: [...(at.children?.keys() ?? [])] })
+      if (child === undefined) return absent()
       at = child
     }
     return at
+  }
+
+  /** For remote refs: the link behind which the actor at a path lives, if one is up. */
+  peerOf(path: string): Peer | undefined {
+    for (const [mounted, peer] of this.#mounts) if (path.startsWith(`${mounted}/`)) return peer
+    return undefined
   }
 }
 

@@ -1,0 +1,26 @@
+import test from "ava"
+import { draw } from "../engine/tree.ts"
+import { demonstration } from "./demonstration.ts"
+
+test("the demonstration looks like this", (t) => {
+  t.is(
+    draw(demonstration("node01", "forked")),
+    `
+node01 [one-for-one, 5 restarts in 10000 ms]
+  introspection (permanent)
+  shop [rest-for-one, 10 restarts in 10000 ms] (permanent)
+    store (permanent)
+    writers [one-for-one, 10 restarts in 10000 ms] (permanent)
+      anna (permanent)
+      bert (permanent)
+      cleo (permanent)
+  annex [rest-for-one, 10 restarts in 10000 ms] (permanent)
+    store (permanent)
+    writers [one-for-one, 10 restarts in 10000 ms] (permanent)
+      anna (permanent)
+      bert (permanent)
+      cleo (permanent)
+  gremlin (permanent)
+    `.trim()
+  )
+})
