@@ -22,6 +22,9 @@ export interface Layer {
 /** Tests, benchmarks, and the snippets of the documents: they import anything, and nothing imports them. */
 export const leaf = /\.(test|bench)\.ts$|^docs\/(?!tidy\/)/
 
+/** What tests put into processes of their own: as free as tests, but imported by them. */
+export const fixture = /\/fixtures\//
+
 const foundation = ["{own}", "protocols/", "actors/kernel/"]
 const component = [...foundation, "actors/cluster/", "actors/raft/"]
 const engine = ["supervisors/engine/", "actors/kernel/", "protocols/"]
@@ -31,6 +34,7 @@ const host = ["effect", "@effect/platform", "@effect/platform-node", "node:"]
 
 export const layers: ReadonlyArray<Layer> = [
   { files: leaf, imports: [""], packages: [""] },
+  { files: fixture, imports: [""], packages: [""] },
   { files: /^protocols\//, imports: ["protocols/"], packages: ["effect"], pure: true },
   { files: /^actors\/kernel\//, imports: ["protocols/", "actors/kernel/"], packages: ["effect"] },
   {

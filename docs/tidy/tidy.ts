@@ -7,7 +7,7 @@
  */
 import { dirname, join } from "node:path"
 import type { Layer } from "./layers.ts"
-import { layers, leaf, pureEffectModules } from "./layers.ts"
+import { fixture, layers, leaf, pureEffectModules } from "./layers.ts"
 
 export interface Source {
   readonly path: string
@@ -27,7 +27,9 @@ const badName =
 type Ban = readonly [text: RegExp, instead: string, allowed: RegExp]
 
 const nowhere = /^$/
-const outside = new RegExp(`${leaf.source}|^actors/platform/|^supervisors/(main|node)\\.ts$|^chaos/harness/`)
+const outside = new RegExp(
+  `${leaf.source}|${fixture.source}|^actors/platform/|^supervisors/(main|node)\\.ts$|^chaos/harness/`
+)
 const printing = /(^|[/-])main\.ts$|\.bench\.ts$|^chaos\/harness\//
 const tidyItself = /^docs\/tidy\/tidy\./
 

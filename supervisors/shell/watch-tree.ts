@@ -2,7 +2,7 @@
  * Shows a running system on this terminal: the tree redrawn in place on a TTY, events as plain lines
  * where the output goes to a file or a pipe.
  */
-import { Clock, Effect, Option, Schedule, Schema } from "effect"
+import { Clock, DateTime, Effect, Option, Schedule, Schema } from "effect"
 import type { Tagged } from "#actors/kernel/ask.ts"
 import type { ActorSystem } from "#actors/kernel/system.ts"
 import {
@@ -110,7 +110,7 @@ const describe = (event: Tagged): string | undefined => {
   return undefined
 }
 
-const time = (atMillis: number): string => new Date(atMillis).toISOString().slice(11, 23)
+const time = (atMillis: number): string => DateTime.formatIso(DateTime.unsafeMake(atMillis)).slice(11, 23)
 
 const print = (line: string): void => {
   process.stdout.write(`${line}\n`)
