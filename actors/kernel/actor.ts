@@ -45,31 +45,23 @@ export const refuse = <State, E>(state: State, failure: E): Answer<State, never,
 export const later = <State>(state: State): Answer<State, never, never> =>
   new Answer<State, never, never>(state, "later", undefined)
 
-export type Handler<State, Message, AnyMessage extends Tagged, Services> = Message extends Request
-  ? (
-      state: State,
-      request: Message,
-      context: ActorContext<AnyMessage, State, Services>
-    ) =>
+/** What a handler returns: for a tell the next state, for an ask an answer with it; or an effect of that. */
+export type Handled<State, Message, Services> = Message extends Request
+  ?
       | Answer<State, Success<Message>, Failure<Message>>
       | Effect.Effect<
           Answer<State, Success<Message>, Failure<Message>>,
           Failure<Message>,
           Services | Scope.Scope
         >
-  : (
-      state: State,
-      message: Message,
-      context: ActorContext<AnyMessage, State, Services>
-    ) => State | Effect.Effect<State, never, Services | Scope.Scope>
+  : State | Effect.Effect<State, never, Services | Scope.Scope>
 
 export type Handlers<State, Message extends Tagged, Services> = {
-  readonly [Tag in Message["_tag"]]: Handler<
-    State,
-    Extract<Message, { readonly _tag: Tag }>,
-    Message,
-    Services
-  >
+  readonly [Tag in Message["_tag"]]: (
+    state: State,
+    message: Extract<Message, { readonly _tag: Tag }>,
+    context: ActorContext<Message, State, Services>
+  ) => Handled<State, Extract<Message, { readonly _tag: Tag }>, Services>
 }
 
 /**
@@ -102,16 +94,11 @@ type ServicesOf<Tags extends ReadonlyArray<unknown>> = Tags[number] extends infe
     : never
   : never
 
-/** Options, Eithers and Exits are Effects too: as a bare state they would be run instead of kept. */
-type NotAnEffect<State> = [State] extends [Effect.Effect<infer _A, infer _E, infer _R>]
-  ? "wrap this state in an object: a state may not itself be an Effect, Option or Either"
-  : unknown
-
 export interface ActorSpec<
   Classes extends ReadonlyArray<MessageClass>,
   State,
   Args,
-  Tags extends ReadonlyArray<Context.Tag<never, never>> | ReadonlyArray<unknown>,
+  Tags extends ReadonlyArray<unknown>,
   InitError
 > {
   readonly messages: Classes
@@ -185,6 +172,13 @@ export interface ErasedHandlers {
 /** A method type, whose parameters compare both ways: this is where a handler's own types are forgotten. */
 export type ErasedHandler = { handle(state: unknown, message: unknown, context: unknown): unknown }["handle"]
 
+/** Options, Eithers and Exits are Effects too: as a state they would be run instead of kept. */
+type NotAnEffect<State> = [State] extends [never]
+  ? unknown
+  : [State] extends [Effect.Effect<infer _A, infer _E, infer _R>]
+    ? { readonly init: "wrap this state in an object: a state may not itself be an Effect, Option or Either" }
+    : unknown
+
 /** Declares an actor. The name is the default name of its instances and what tools show as its kind. */
 export const make = <
   const Classes extends ReadonlyArray<MessageClass>,
@@ -194,9 +188,7 @@ export const make = <
   InitError = never
 >(
   name: string,
-  spec: ActorSpec<Classes, State, Args, Tags, InitError> & {
-    readonly init: (...args: never) => NotAnEffect<State>
-  }
+  spec: ActorSpec<Classes, State, Args, Tags, InitError> & NotAnEffect<State>
 ): Actor<MessageOf<Classes>, Args, ServicesOf<Tags>> => {
   const mailbox = { ...defaultMailbox, ...spec.mailbox }
   const { handlers, init, inspect, kind, messages, onChild, onStop, readiness, stashMax, stopsChildren } =

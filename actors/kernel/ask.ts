@@ -30,6 +30,8 @@ export class Ask extends Timer {
   readonly #asker: Fiber.RuntimeFiber<unknown, unknown> | undefined
   #timers: Timers | undefined
   settled = false
+  /** Told once, when it is settled for whatever reason. For whoever carries it across a boundary. */
+  onSettled: (() => void) | undefined = undefined
 
   constructor(
     request: Tagged,
@@ -69,7 +71,21 @@ export class Ask extends Timer {
     if (this.settled) return
     this.settled = true
     this.#timers?.cancel(this)
+    this.onSettled?.()
     this.#resume(exit)
+  }
+
+  /** Settles it as soon as the asking fiber is gone, so that the other side can be told. */
+  settleWithAsker(): void {
+    const asker = this.#asker
+    if (asker === undefined) return
+    const gone = () => this.settle(Exit.void)
+    const { onSettled } = this
+    this.onSettled = () => {
+      asker.removeObserver(gone)
+      onSettled?.()
+    }
+    asker.addObserver(gone)
   }
 
   override fire(): void {
@@ -125,7 +141,7 @@ const decoded = new Map<string, number>()
 
 /** Durations written as text are few and repeated, and parsing one costs more than the whole ask. */
 export const toMillis = (duration: Duration.DurationInput): number => {
-  if (typeof duration === "number") return duration
+  if (typeof duration === "number") return duration >= 0 ? duration : 0
   if (typeof duration !== "string") return Duration.toMillis(duration)
   let millis = decoded.get(duration)
   if (millis === undefined) {

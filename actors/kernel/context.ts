@@ -49,7 +49,7 @@ export interface InitContext<Message extends Tagged, Services = never> {
   readonly children: ReadonlyArray<string>
   hasChild(name: string): boolean
 
-  /** A child: it ends with this actor, and does not take this actor with it unless linked. Throws `NameTaken`. */
+  /** A child: it ends with this actor, and does not take this actor with it unless linked. Throws `NameTaken`; `StartFailed` once its children stop. */
   spawn<M extends Tagged, A, S extends Services>(
     actor: Actor<M, A, S>,
     ...options: SpawnArguments<A>
@@ -163,7 +163,7 @@ export class ContextOf implements ActorContext<Tagged, unknown, unknown> {
     return this.#instance.spawn(actor.definition, options ?? {}, options?.args).ref
   }
   stopChild(name: string) {
-    this.#instance.children?.get(name)?.requestStop("shutdown")
+    this.#instance.children?.get(name)?.requestStop()
   }
   restartChild(name: string) {
     this.#instance.children?.get(name)?.restart()
@@ -262,7 +262,7 @@ export class ContextOf implements ActorContext<Tagged, unknown, unknown> {
     this.#instance.ready()
   }
   stop(reason: "finished" | "shutdown" = "finished", cause: Cause.Cause<unknown> = Cause.empty) {
-    this.#instance.requestStop(reason, cause)
+    this.#instance.stop(reason, cause)
   }
   replyTo<Asked extends Request>(request: Asked): ReplyTo<Success<Asked>, Failure<Asked>> {
     return this.#instance.replyTo(request)

@@ -33,12 +33,15 @@ export class Dispatcher {
   readonly #clock: WorldClock
   #armed = false
   #sampleEvery = sampleEveryMax
-  #sliceStartMillis = Number.NaN
+  #sinceIoMillis = Number.NaN
   #sliceMessages = 0
-  #yieldToIo = false
+  /** Time for I/O: set by a sample, once handling has taken its share of time. */
+  yieldsToIo = false
   readonly #slice = () => this.#runSlice()
   readonly #sliceAfterIo = () => {
     this.#sliceMessages = 0
+    this.#sinceIoMillis = Number.NaN
+    this.yieldsToIo = false
     this.#runSlice()
   }
 
@@ -62,8 +65,8 @@ export class Dispatcher {
   /** Times one message; returns the milliseconds it took, and how many messages this sample stands for. */
   sample(handle: () => void): readonly [millis: number, messages: number] {
     const startMillis = this.#clock.nowMillis()
-    // Without a start for this slice (the queue was idle before) the first sample is the start.
-    if (Number.isNaN(this.#sliceStartMillis)) this.#sliceStartMillis = startMillis
+    // Since I/O had its chance for sure; in an idle system that is long ago, and one chance more costs nothing.
+    if (Number.isNaN(this.#sinceIoMillis)) this.#sinceIoMillis = startMillis
     handle()
     const endMillis = this.#clock.nowMillis()
     const standsFor = this.#sampleEvery
@@ -73,7 +76,7 @@ export class Dispatcher {
         ? Math.max(1, this.#sampleEvery >> 2)
         : Math.min(sampleEveryMax, this.#sampleEvery * 2)
     this.untilSample = this.#sampleEvery
-    if (endMillis - this.#sliceStartMillis > this.#scheduling.millisPerSlice) this.#yieldToIo = true
+    if (endMillis - this.#sinceIoMillis > this.#scheduling.millisPerSlice) this.yieldsToIo = true
     return [millis, standsFor]
   }
 
@@ -88,23 +91,22 @@ export class Dispatcher {
 
   #arm(): void {
     this.#armed = true
-    // Counted over slices: a promise that keeps waking an actor would otherwise never let I/O in.
-    const exhausted = this.#yieldToIo || this.#sliceMessages >= this.#scheduling.messagesPerSlice
+    // Over all slices since: a promise that keeps waking an actor would otherwise never let I/O in.
+    const exhausted = this.yieldsToIo || this.#sliceMessages >= this.#scheduling.messagesPerSlice
     if (exhausted) this.#scheduling.arm(this.#sliceAfterIo, "after-io")
     else this.#scheduling.arm(this.#slice, "soon")
   }
 
   #runSlice(): void {
     const { messagesPerSlice, messagesPerTurn } = this.#scheduling
-    this.#yieldToIo = false
-    this.#sliceStartMillis = Number.NaN
     try {
-      while (this.#sliceMessages < messagesPerSlice && !this.#yieldToIo) {
+      while (this.#sliceMessages < messagesPerSlice && !this.yieldsToIo) {
         const ready = this.#next()
         if (ready === undefined) break
         if (typeof ready === "function") {
           this.#sliceMessages++
-          ready()
+          if (--this.untilSample > 0) ready()
+          else this.sample(ready)
         } else {
           this.#sliceMessages += 1 + ready.turn(messagesPerTurn)
         }

@@ -6,7 +6,7 @@
  *   `onStop` runs                       killed, or never initialised: it does not
  *   its scope closes                    always
  */
-import { Cause, type Effect, Exit } from "effect"
+import { Cause, type Effect, Exit, FiberId } from "effect"
 import type { Instance } from "./instance.ts"
 import type { Ended, EndReason } from "./ref.ts"
 import { isEffect } from "./run-effect.ts"
@@ -19,7 +19,8 @@ export class Ending {
   killed = false
   /** A child is stopping; its end is what goes on with this one. */
   waitsForChild = false
-  #children: Array<Instance> | undefined
+  /** The children it had then are those that it stops: it gets no more. */
+  children: Array<Instance> | undefined
   #stopHookRan = false
   #scopeClosed = false
 
@@ -39,6 +40,7 @@ export class Ending {
   add(cause: Cause.Cause<unknown>): void {
     this.cause = Cause.sequential(this.cause, cause)
     if (!this.killed) this.reason = "crashed"
+    this.#instance.reportCrash(cause)
   }
 
   kill(): void {
@@ -56,33 +58,41 @@ export class Ending {
     }
     if (!this.#scopeClosed) {
       this.#scopeClosed = true
-      const closing = this.#instance.closing(
-        Cause.isEmpty(this.cause) ? Exit.void : Exit.failCause(this.cause)
-      )
+      const closing = this.#instance.closing(this.#exit)
       if (closing !== undefined) this.#run(closing)
     }
     return !this.#instance.busy
   }
 
+  /** What the finalizers of its scope are told. */
+  get #exit(): Exit.Exit<void, unknown> {
+    if (!Cause.isEmpty(this.cause)) return Exit.failCause(this.cause)
+    return this.killed ? Exit.interrupt(FiberId.none) : Exit.void
+  }
+
   /** True while children are still there. */
   #stopsChildren(): boolean {
-    const { children, definition } = this.#instance
-    if (children === undefined) return false
-    this.#children ??= [...children.values()]
-    if (this.killed) for (const child of this.#children) child.kill()
-    else if (definition.stopsChildren === "together") {
-      for (const child of this.#children) child.requestStop("shutdown")
+    if (this.children === undefined) {
+      const { children, definition } = this.#instance
+      this.children = [...(children?.values() ?? [])]
+      const together = this.killed || definition.stopsChildren === "together"
+      if (together) for (const child of this.children) this.#stopChild(child)
     }
-    for (let last = this.#children.at(-1); last !== undefined; last = this.#children.at(-1)) {
+    for (let last = this.children.at(-1); last !== undefined; last = this.children.at(-1)) {
       if (last.status !== "down" && last.status !== "gone") {
-        last.requestStop("shutdown")
+        this.#stopChild(last)
         this.waitsForChild = true
         return true
       }
-      this.#children.pop()
+      this.children.pop()
       this.#instance.forgetChild(last.name)
     }
     return false
+  }
+
+  #stopChild(child: Instance): void {
+    if (this.killed) child.kill()
+    else child.requestStop()
   }
 
   #runStopHook(): void {

@@ -9,17 +9,31 @@ import type { Tagged } from "./ask.ts"
 export type Listener = (event: Tagged) => void
 
 export class EventStream {
+  readonly #report: (defect: unknown) => void
   readonly #everything = new Set<Listener>()
   readonly #byTag = new Map<string, Set<Listener>>()
+
+  /** `report` hears what a listener throws: neither the publisher nor the other listeners can do anything about it. */
+  constructor(report: (defect: unknown) => void) {
+    this.#report = report
+  }
 
   heard(tag: string): boolean {
     return this.#everything.size > 0 || this.#byTag.has(tag)
   }
 
   publish(event: Tagged): void {
-    for (const listener of this.#everything) listener(event)
+    for (const listener of this.#everything) this.#call(listener, event)
     const listeners = this.#byTag.get(event._tag)
-    if (listeners !== undefined) for (const listener of listeners) listener(event)
+    if (listeners !== undefined) for (const listener of listeners) this.#call(listener, event)
+  }
+
+  #call(listener: Listener, event: Tagged): void {
+    try {
+      listener(event)
+    } catch (defect) {
+      this.#report(defect)
+    }
   }
 
   /** All events, or only those with one of the tags. Returns what ends the subscription. */

@@ -15,7 +15,13 @@
 
 import type { Fiber } from "effect"
 import { Cause, type Effect, Either, Exit, FiberId, Option, Runtime } from "effect"
-import { ActorCrashed, ActorUnavailable, NameTaken, UnknownMessage } from "#protocols/delivery.ts"
+import {
+  ActorCrashed,
+  ActorUnavailable,
+  MailboxFull,
+  NameTaken,
+  UnknownMessage
+} from "#protocols/delivery.ts"
 import {
   ActorAbandoned,
   ActorEnded,
@@ -27,6 +33,7 @@ import {
   LinkedActorEnded,
   MailboxOverflow,
   SlowHandler,
+  StartFailed,
   StartTimedOut
 } from "#protocols/runtime.ts"
 import type { ChildSignal, Definition, ErasedHandlers } from "./actor.ts"
@@ -52,7 +59,6 @@ const noTimeouts = Number.POSITIVE_INFINITY
 
 type Signal =
   | { readonly _tag: "Notice"; readonly toMessage: () => Tagged }
-  | { readonly _tag: "Broken"; readonly ended: Ended }
   | { readonly _tag: "Child"; readonly signal: ChildSignal }
 
 export class Instance {
@@ -82,6 +88,7 @@ export class Instance {
   #signals: Ring<Signal> | undefined
   /** In the run queue, or busy: either way there is no need to enqueue it. */
   #scheduled = false
+  #inRunQueue = false
   /** The effect of a handler, of init, onStop or of closing the scope is running. */
   #fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
   #ending: Ending | undefined
@@ -123,7 +130,7 @@ export class Instance {
     try {
       begun = this.definition.init(this.#context, this.#args)
     } catch (defect) {
-      return this.#end("crashed", Cause.die(defect))
+      return this.#crash(Cause.die(defect))
     }
     if (isEffect(begun)) this.#initialise(begun)
     else this.#begin(begun)
@@ -150,7 +157,10 @@ export class Instance {
 
   #initialise(effect: Effect.Effect<unknown, unknown, unknown>): void {
     const startMillis = toMillis(this.#options.startDeadline ?? defaultStartMillis)
+    const { incarnation } = this
     const timedOut = new Callback(() => {
+      // The init of a life that was abandoned cancels no timer.
+      if (this.incarnation !== incarnation) return
       this.#end("crashed", Cause.fail(new StartTimedOut({ path: this.path, afterMillis: startMillis })))
       this.#interrupt()
     })
@@ -158,8 +168,7 @@ export class Instance {
     this.run(effect, (exit) => {
       this.system.timers.cancel(timedOut)
       if (Exit.isSuccess(exit)) this.#begin(exit.value)
-      else if (this.#ending === undefined) this.#end("crashed", exit.cause)
-      else if (!Cause.isInterruptedOnly(exit.cause)) this.#ending?.add(exit.cause)
+      else if (this.#ending === undefined || !Cause.isInterruptedOnly(exit.cause)) this.#crash(exit.cause)
     })
   }
 
@@ -213,7 +222,7 @@ export class Instance {
   }
 
   signal(signal: Signal): void {
-    if (this.status === "down" || this.status === "gone") return
+    if (this.status !== "running" && this.status !== "starting") return
     this.#signals ??= new Ring(4)
     this.#signals.push(signal)
     if (!this.#scheduled) this.#schedule()
@@ -226,17 +235,35 @@ export class Instance {
     } else if (this.definition.onChild !== undefined) this.signal({ _tag: "Child", signal })
   }
 
-  /** The mailbox is at its bound. True when the entry may be queued after all. */
-  #makeRoom(entry: Tagged | Ask): boolean {
-    const { mailbox } = this.definition
-    const made = this.#mailbox.makeRoom(entry, this.path, mailbox, this.system.timers)
-    if (made === "dropped" || made === "replaced") this.#overflowed(entry, mailbox.capacity)
-    return made === "room" || made === "replaced"
+  /** An event it subscribed to. Whatever goes wrong here is no matter of the publisher. */
+  hear(toMessage: () => Tagged): void {
+    try {
+      this.tell(toMessage())
+    } catch (defect) {
+      this.inject(Cause.die(defect))
+    }
   }
 
-  #overflowed(entry: Tagged | Ask, capacity: number): void {
+  /** The mailbox is at its bound. True when the entry may be queued after all. */
+  #makeRoom(entry: Tagged | Ask): boolean {
+    const { capacity, overflow } = this.definition.mailbox
+    if (this.#mailbox.purge(capacity)) return true
+    if (entry instanceof Ask && overflow === "backpressure" && this.#mailbox.wait(entry, capacity)) {
+      entry.arm(this.system.timers)
+      return false
+    }
+    const oldest = overflow === "drop-oldest" ? this.#mailbox.takeOldest() : undefined
+    this.#overflowed(oldest ?? entry, capacity)
+    if (overflow === "fail" && !(entry instanceof Ask))
+      throw new MailboxFull({ path: this.path, request: entry._tag, capacity })
+    return oldest !== undefined
+  }
+
+  #overflowed(lost: Tagged | Ask, capacity: number): void {
     this.dropped++
-    this.system.deadLetters.add(this.path, tagOf(entry), "mailbox full")
+    this.system.deadLetters.add(this.path, tagOf(lost), "mailbox full")
+    if (lost instanceof Ask)
+      lost.settle(Exit.fail(new MailboxFull({ path: lost.path, request: lost.request._tag, capacity })))
     // The 1st, 2nd, 4th, 8th… loss: enough to notice and to see that it goes on.
     if ((this.dropped & (this.dropped - 1)) !== 0 || !this.system.events.heard("MailboxOverflow")) return
     this.system.events.publish(
@@ -246,11 +273,13 @@ export class Instance {
 
   #schedule(): void {
     this.#scheduled = true
+    if (this.#inRunQueue) return
+    this.#inRunQueue = true
     this.system.dispatcher.enqueue(this)
   }
 
   #wake(): void {
-    if (!this.#scheduled || this.#fiber !== undefined) this.#schedule()
+    if (!this.#scheduled) this.#schedule()
   }
 
   #wakeIfWaiting(): void {
@@ -261,6 +290,7 @@ export class Instance {
 
   /** The dispatcher's call: signals first, then messages, until the mailbox is empty or the turn is over. */
   turn(messagesMax: number): number {
+    this.#inRunQueue = false
     let handled = 0
     const { dispatcher } = this.system
     while (handled < messagesMax && this.#fiber === undefined) {
@@ -279,11 +309,16 @@ export class Instance {
       if (entry === undefined) break
       handled++
       if (--dispatcher.untilSample > 0) this.#handle(entry)
-      else this.#handleTimed(entry)
+      else {
+        this.#handleTimed(entry)
+        if (dispatcher.yieldsToIo) break
+      }
     }
+    this.#scheduled = true
+    if (this.#fiber !== undefined) return handled
     this.#current = undefined
-    this.#scheduled = this.#fiber !== undefined || this.#hasWork()
-    if (this.#scheduled && this.#fiber === undefined) dispatcher.enqueue(this)
+    if (this.#hasWork()) this.#schedule()
+    else this.#scheduled = false
     return handled
   }
 
@@ -318,6 +353,7 @@ export class Instance {
   }
 
   #handleMade(toMessage: () => Tagged): void {
+    this.#current = undefined
     let message: Tagged
     try {
       message = toMessage()
@@ -330,11 +366,7 @@ export class Instance {
   #handleSignal(signal: Signal | undefined): void {
     if (signal === undefined) return
     if (signal._tag === "Notice") return this.#handleMade(signal.toMessage)
-    if (signal._tag === "Broken") {
-      const { path, reason } = signal.ended
-      const broken = Cause.die(new LinkedActorEnded({ path: this.path, linked: path, reason }))
-      return this.#crash(Cause.sequential(broken, signal.ended.cause))
-    }
+    this.#current = undefined
     try {
       this.#state = this.definition.onChild?.(this.#state, signal.signal, this.#context)
     } catch (defect) {
@@ -391,10 +423,8 @@ export class Instance {
 
   #handleEffect(effect: Effect.Effect<unknown, unknown, unknown>, ask: Ask | undefined): void {
     const startMillis = this.system.clock.nowMillis()
-    const handling = this.#current
     this.run(effect, (exit) => {
       this.handlerMillis += this.system.clock.nowMillis() - startMillis
-      this.#current = handling
       if (Exit.isSuccess(exit)) {
         const { value } = exit
         if (!(value instanceof Answer)) this.#state = value
@@ -403,9 +433,10 @@ export class Instance {
         return
       }
       const failure = Cause.failureOption(exit.cause)
-      if (ask !== undefined && Option.isSome(failure)) ask.settle(Exit.fail(failure.value))
-      else if (this.#ending?.killed === true && Cause.isInterruptedOnly(exit.cause))
-        ask?.settle(this.#unavailable(ask))
+      if (ask !== undefined && Option.isSome(failure) && !Cause.isDie(exit.cause))
+        ask.settle(Exit.fail(failure.value))
+      else if (this.#ending !== undefined && Cause.isInterruptedOnly(exit.cause))
+        this.#dropCurrent("it was killed")
       else this.#crash(exit.cause)
     })
   }
@@ -420,6 +451,8 @@ export class Instance {
     if (exit !== null) return done(exit)
     this.#fiber = fiber
     this.#scheduled = true
+    // Killed by what this effect did before it first waited.
+    if (this.#ending?.killed === true) this.#interrupt()
     fiber.addObserver((late) => {
       // Given up meanwhile: this life is over and another may have begun.
       if (this.#fiber !== fiber) return
@@ -436,8 +469,12 @@ export class Instance {
   // What handlers do through their context
 
   life(): Life {
-    this.#life ??= new Life(this)
-    return this.#life
+    if (this.#life !== undefined) return this.#life
+    const life = new Life(this)
+    // Between two lives and after the last there is none: what a leftover of one starts is void.
+    if (this.status === "down" || this.status === "gone") life.over = true
+    else this.#life = life
+    return life
   }
 
   register(name: string): void {
@@ -455,6 +492,8 @@ export class Instance {
     const name = options.name ?? this.#freeName(definition.name)
     const holder = this.children.get(name)
     if (holder !== undefined) throw new NameTaken({ name, holder: holder.path })
+    if (this.status === "down" || this.status === "gone" || this.#ending?.children !== undefined)
+      throw new StartFailed({ path: `${this.path}/${name}`, reason: `its parent is ${this.status}` })
     const child = new Instance(this.system, this, name, definition, args, options)
     this.children.set(name, child)
     this.system.actors++
@@ -510,11 +549,15 @@ export class Instance {
 
   // Ending
 
+  /** What its parent does to stop it. */
+  requestStop(): void {
+    if (this.#options.shutdown === "kill") this.kill()
+    else this.stop("shutdown")
+  }
+
   /** Stops after the current handler: children first, then itself, killed when that takes too long. */
-  requestStop(reason: EndReason, cause: Cause.Cause<unknown> = Cause.empty): void {
+  stop(reason: EndReason, cause: Cause.Cause<unknown> = Cause.empty): void {
     if (this.status !== "running" && this.status !== "starting") return
-    const { shutdown } = this.#options
-    if (shutdown === "kill" && reason === "shutdown") return this.kill()
     const neverBegan = this.status === "starting" && !this.#initialised
     this.#end(reason, cause)
     if (neverBegan) this.#interrupt()
@@ -528,27 +571,37 @@ export class Instance {
     if (ending === undefined || ending.killed) return
     ending.kill()
     this.#interrupt()
+    if (this.children !== undefined) for (const child of this.children.values()) child.kill()
     if (this.#stopTimer !== undefined) this.system.timers.cancel(this.#stopTimer)
     this.#stopTimer = new Callback(() => this.#abandon())
     this.system.timers.start(this.#stopTimer, killGraceMillis)
     this.#wake()
   }
 
-  /** Crashes it from outside, as if its current handler had died of the cause. */
+  /** Crashes it from outside, as if what it is doing had died of the cause. */
   inject(cause: Cause.Cause<unknown>): void {
-    if (this.status === "running" || this.status === "starting") this.#crash(cause)
+    if (this.status !== "running" && this.status !== "starting") return
+    this.#crash(cause)
+    this.#interrupt()
+  }
+
+  /** A link broke. That does not wait for the effect of a handler, since its end may be what the effect waits for. */
+  unlinked({ cause, path, reason }: Ended): void {
+    const broken = Cause.die(new LinkedActorEnded({ path: this.path, linked: path, reason }))
+    this.inject(Cause.sequential(broken, cause))
   }
 
   #crash(cause: Cause.Cause<unknown>): void {
-    const handling = this.#current
-    if (handling instanceof Ask) {
-      const reason = describeCause(cause)
-      handling.settle(
-        Exit.fail(new ActorCrashed({ path: handling.path, request: handling.request._tag, reason }))
-      )
-    }
+    if (this.#current instanceof Ask) this.#dropCurrent(describeCause(cause))
     if (this.#ending === undefined) this.#end("crashed", cause)
-    else this.#ending?.add(cause)
+    else this.#ending.add(cause)
+  }
+
+  /** The asker of what is being handled learns that it may be half done. */
+  #dropCurrent(reason: string): void {
+    const ask = this.#current
+    if (!(ask instanceof Ask)) return
+    ask.settle(Exit.fail(new ActorCrashed({ path: ask.path, request: ask.request._tag, reason })))
   }
 
   /** The beginning of the end: nothing is accepted from here on, and what waited is refused. */
@@ -558,19 +611,25 @@ export class Instance {
     this.#ending = new Ending(this, reason, cause, duringInit)
     this.status = "stopping"
     this.#refuseQueued()
-    const { shutdown } = this.#options
-    const shutdownMillis =
-      shutdown === undefined || shutdown === "kill" ? defaultShutdownMillis : toMillis(shutdown)
+    const shutdownMillis = this.#shutdownMillis
     if (shutdownMillis !== noTimeouts) {
       this.#stopTimer = new Callback(() => this.kill())
       this.system.timers.start(this.#stopTimer, shutdownMillis)
     }
-    if (reason === "crashed") this.#reportCrash(cause)
+    if (reason === "crashed") this.reportCrash(cause)
     else if (!Cause.isEmpty(cause)) this.lastCrash = describeCause(cause)
     this.#wake()
   }
 
-  #reportCrash(cause: Cause.Cause<unknown>): void {
+  get #shutdownMillis(): number {
+    const { shutdown } = this.#options
+    if (shutdown !== undefined && shutdown !== "kill") return toMillis(shutdown)
+    // All below the root have deadlines of their own, one after the other.
+    return this.parent === undefined ? noTimeouts : defaultShutdownMillis
+  }
+
+  /** For its ending, too. */
+  reportCrash(cause: Cause.Cause<unknown>): void {
     this.lastCrash = describeCause(cause)
     if (!this.system.events.heard("ActorFailed")) return
     const handling = tagOf(this.#current)
@@ -623,19 +682,19 @@ export class Instance {
     return this.#life?.close(exit)
   }
 
-  /** A killed actor whose fiber or finalizer does not end: it is left behind, and said so. */
+  /** A killed actor whose fiber or finalizer does not end: that is left behind, and the ending goes on. */
   #abandon(): void {
-    const ending = this.#ending
-    if (ending === undefined) return
+    if (this.#stopTimer !== undefined) this.system.timers.start(this.#stopTimer, killGraceMillis)
+    // Without a fiber it waits for a child, which is given up by itself.
+    if (this.#fiber === undefined) return
     this.system.events.publish(new ActorAbandoned(this.#stamp(), quick))
     this.system.log(
       "warn",
       `${this.path} was killed but still runs something that cannot be interrupted; it is abandoned`
     )
+    this.#dropCurrent("it was killed")
     this.#fiber = undefined
-    for (const child of this.children?.values() ?? []) child.#abandon()
-    this.#refuseKept()
-    this.#finish(ending)
+    this.#schedule()
   }
 
   #finish(ending: Ending): void {
@@ -647,9 +706,11 @@ export class Instance {
     this.#initialised = false
     this.#ending = undefined
     this.#current = undefined
+    this.handlers = this.definition.handlers
     const { ended } = ending
     const kept = this.#options.keep === true && this.parent?.status !== "stopping"
     this.status = kept ? "down" : "gone"
+    if (!kept) this.#args = undefined
     if (!kept && this.parent?.children?.get(this.name) === this) {
       this.parent.children.delete(this.name)
       this.system.actors--
@@ -704,7 +765,12 @@ export class Instance {
   }
 
   inspect(): unknown {
-    return this.#initialised ? this.definition.inspect?.(this.#state) : undefined
+    if (!this.#initialised) return undefined
+    try {
+      return this.definition.inspect?.(this.#state)
+    } catch (defect) {
+      return `its inspect threw ${describeCause(Cause.die(defect))}`
+    }
   }
 
   #stamp() {

@@ -5,8 +5,7 @@
  * Most actors hold none of it, so an instance makes its `Life` when it first needs one.
  */
 
-import type { Fiber } from "effect"
-import { Context, Effect, type Exit, FiberId, Runtime, Scope } from "effect"
+import { Context, Effect, type Exit, Fiber, FiberId, Runtime, Scope } from "effect"
 import { StashFull } from "#protocols/runtime.ts"
 import type { Ask, Tagged } from "./ask.ts"
 import type { Instance } from "./instance.ts"
@@ -18,14 +17,16 @@ const timersMax = 10_000
 /** A timer of an actor. It waits in the mailbox as itself, so that cancelling it also recalls a message that waits. */
 export class ActorTimer extends Timer {
   readonly #life: Life
+  readonly key: string | number
   readonly message: Tagged
   readonly #intervalMillis: number | undefined
   cancelled = false
   #waits = false
 
-  constructor(life: Life, message: Tagged, intervalMillis: number | undefined) {
+  constructor(life: Life, key: string | number, message: Tagged, intervalMillis: number | undefined) {
     super()
     this.#life = life
+    this.key = key
     this.message = message
     this.#intervalMillis = intervalMillis
   }
@@ -63,12 +64,15 @@ export class Outcome {
 
 export class Life {
   readonly instance: Instance
-  readonly #timers = new Map<string, ActorTimer>()
+  /** By their key; those without one by a number. */
+  readonly #timers = new Map<string | number, ActorTimer>()
   readonly #watches = new Map<ActorRef<never>, Watcher>()
   readonly #links = new Map<ActorRef<never>, Watcher>()
   readonly #fibers = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
-  readonly #disposers: Array<() => void> = []
+  #disposers: Array<() => void> = []
   readonly #deferred = new Set<Ask>()
+  /** How many it holds before it looks for those that expired. */
+  #deferredMax = 1_000
   #stash: Array<Tagged | Ask> = []
   #timerKeys = 0
   #scope: Scope.CloseableScope | undefined
@@ -80,19 +84,20 @@ export class Life {
   }
 
   startTimer(delayMillis: number, intervalMillis: number | undefined, message: Tagged, key?: string): void {
-    const name = key ?? `#${this.#timerKeys++}`
+    if (this.over) return
+    const name = key ?? this.#timerKeys++
     this.cancelTimer(name)
     if (this.#timers.size >= timersMax) {
       throw new Error(
         `${this.instance.path} has ${timersMax} timers running already; cancel some or use one periodic timer`
       )
     }
-    const timer = new ActorTimer(this, message, intervalMillis)
+    const timer = new ActorTimer(this, name, message, intervalMillis)
     this.#timers.set(name, timer)
     this.instance.system.timers.start(timer, delayMillis)
   }
 
-  cancelTimer(key: string): void {
+  cancelTimer(key: string | number): void {
     const timer = this.#timers.get(key)
     if (timer === undefined) return
     this.#timers.delete(key)
@@ -101,15 +106,11 @@ export class Life {
   }
 
   forgetTimer(timer: ActorTimer): void {
-    for (const [key, other] of this.#timers) {
-      if (other === timer) {
-        this.#timers.delete(key)
-        return
-      }
-    }
+    if (this.#timers.get(timer.key) === timer) this.#timers.delete(timer.key)
   }
 
   watch(ref: ActorRef<never>, toMessage: (ended: Ended) => Tagged): void {
+    if (this.over) return
     this.unwatch(ref)
     const watcher: Watcher = {
       notice: (ended) => {
@@ -131,12 +132,11 @@ export class Life {
 
   /** One half of a link; the other actor's life holds the other half. */
   linkTo(ref: ActorRef<never>): void {
-    if (this.#links.has(ref)) return
+    if (this.over || this.#links.has(ref)) return
     const watcher: Watcher = {
       notice: (ended) => {
         if (this.over || !this.#links.delete(ref)) return
-        if (isAbnormal(ended.reason) || ended.reason === "absent")
-          this.instance.signal({ _tag: "Broken", ended })
+        if (isAbnormal(ended.reason) || ended.reason === "absent") this.instance.unlinked(ended)
       }
     }
     this.#links.set(ref, watcher)
@@ -149,10 +149,12 @@ export class Life {
   }
 
   onEnd(dispose: () => void): void {
-    this.#disposers.push(dispose)
+    if (this.over) dispose()
+    else this.#disposers.push(dispose)
   }
 
   pipe<A, E>(effect: Effect.Effect<A, E, unknown>, toMessage: (exit: Exit.Exit<A, E>) => Tagged): void {
+    if (this.over) return
     const fiber = Runtime.runFork(this.runtime())(effect)
     const done = fiber.unsafePoll()
     if (done !== null) return this.outcome(() => toMessage(done))
@@ -164,9 +166,10 @@ export class Life {
   }
 
   defer(ask: Ask): void {
-    if (this.#deferred.size >= 1_000)
-      for (const other of this.#deferred) if (other.settled) this.#deferred.delete(other)
     this.#deferred.add(ask)
+    if (this.#deferred.size < this.#deferredMax) return
+    for (const other of this.#deferred) if (other.settled) this.#deferred.delete(other)
+    this.#deferredMax = Math.max(1_000, this.#deferred.size * 2)
   }
 
   answered(ask: Ask): void {
@@ -209,6 +212,7 @@ export class Life {
     for (const [ref, watcher] of this.#links) ref.removeWatcher(watcher)
     this.#links.clear()
     for (const dispose of this.#disposers) dispose()
+    this.#disposers = []
     const deferred = [...this.#deferred]
     this.#deferred.clear()
     return { deferred, stashed: this.takeStash() }
@@ -218,16 +222,9 @@ export class Life {
   close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> | undefined {
     const scope = this.#scope
     if (scope === undefined) return undefined
-    const fibers = [...this.#fibers]
-    return Effect.zipRight(
-      Effect.forEach(
-        fibers,
-        (fiber) => Effect.fork(fiber.interruptAsFork(FiberId.none)).pipe(Effect.zipRight(fiber.await)),
-        {
-          discard: true
-        }
-      ),
-      Scope.close(scope, exit)
+    // Not even a kill leaves a finalizer half done: one that takes too long is left behind, running.
+    return Effect.uninterruptible(
+      Effect.zipRight(Fiber.interruptAllAs(this.#fibers, FiberId.none), Scope.close(scope, exit))
     )
   }
 }

@@ -4,13 +4,9 @@
  * The bound is on what others send. An actor's own timers and outcomes pass it: there are only as many
  * as the actor started itself. Asks for whose room backpressure waits are bounded by the same number.
  */
-import { Exit } from "effect"
-import { MailboxFull } from "#protocols/delivery.ts"
-import type { MailboxOptions } from "./actor.ts"
 import { Ask, type Tagged } from "./ask.ts"
 import type { ActorTimer, Outcome } from "./life.ts"
 import { Ring } from "./ring.ts"
-import type { Timers } from "./timers.ts"
 
 export type Entry = Tagged | Ask | ActorTimer | Outcome
 
@@ -30,37 +26,35 @@ export class Mailbox extends Ring<Entry> {
     return entry
   }
 
-  /**
-   * The mailbox is at its bound. True: there is room after all. False: the entry was dropped, refused or
-   * waits. Throws `MailboxFull` for a tell where the policy is "fail".
-   */
-  makeRoom(
-    entry: Tagged | Ask,
-    path: string,
-    options: MailboxOptions,
-    timers: Timers
-  ): "room" | "waits" | "dropped" | "replaced" {
-    if (this.#purge(options.capacity)) return "room"
-    const { capacity, overflow } = options
-    if (overflow === "drop-oldest") {
-      const oldest = this.shift()
-      if (oldest instanceof Ask) oldest.settle(full(oldest, capacity))
-      return "replaced"
+  /** Asks that were withdrawn while they waited still take up room. True when there is some now. */
+  purge(capacity: number): boolean {
+    if (this.#fruitless-- > 0) return false
+    const purged = this.filter((other) => !(other instanceof Ask && other.withdrawn)) > 0
+    this.#fruitless = purged ? 0 : capacity >> 3
+    // Those that wait for room were here first.
+    while (purged && this.size < capacity && this.#admit()) {}
+    return this.size < capacity
+  }
+
+  /** Lets an ask wait for room. False when too many do. */
+  wait(ask: Ask, capacity: number): boolean {
+    this.#waiting ??= new Ring(4)
+    if (this.#waiting.size >= capacity && this.#waiting.filter((other) => !other.withdrawn) === 0)
+      return false
+    this.#waiting.push(ask)
+    return true
+  }
+
+  /** What waits longest of that which others sent. */
+  takeOldest(): Tagged | Ask | undefined {
+    const own: Array<ActorTimer | Outcome> = []
+    let entry = this.shift()
+    while (entry !== undefined && entry._tag === undefined && !(entry instanceof Ask)) {
+      own.push(entry)
+      entry = this.shift()
     }
-    if (!(entry instanceof Ask)) {
-      if (overflow === "fail") throw new MailboxFull({ path, request: entry._tag, capacity })
-      return "dropped"
-    }
-    if (overflow === "backpressure") {
-      this.#waiting ??= new Ring(4)
-      if (this.#waiting.size < capacity || this.#waiting.filter((other) => !other.withdrawn) > 0) {
-        entry.arm(timers)
-        this.#waiting.push(entry)
-        return "waits"
-      }
-    }
-    entry.settle(full(entry, capacity))
-    return "dropped"
+    for (const other of own.reverse()) this.unshift(other)
+    return entry
   }
 
   /** Takes everything out, in order. */
@@ -69,19 +63,13 @@ export class Mailbox extends Ring<Entry> {
     for (let ask = this.#waiting?.shift(); ask !== undefined; ask = this.#waiting?.shift()) take(ask)
   }
 
-  /** Asks that were withdrawn while they waited still take up room. */
-  #purge(capacity: number): boolean {
-    if (this.#fruitless-- > 0) return false
-    const purged = this.filter((other) => !(other instanceof Ask && other.withdrawn)) > 0
-    this.#fruitless = purged ? 0 : capacity >> 3
-    return purged
-  }
-
-  #admit(): void {
-    const ask = this.#waiting?.shift()
-    if (ask !== undefined && !ask.withdrawn) this.push(ask)
+  /** False when nothing waits any more. */
+  #admit(): boolean {
+    for (let ask = this.#waiting?.shift(); ask !== undefined; ask = this.#waiting?.shift()) {
+      if (ask.withdrawn) continue
+      this.push(ask)
+      return true
+    }
+    return false
   }
 }
-
-const full = ({ path, request }: Ask, capacity: number) =>
-  Exit.fail(new MailboxFull({ path, request: request._tag, capacity }))

@@ -53,6 +53,10 @@ export const isAbnormal = (reason: EndReason): boolean =>
 /** What went wrong in one line, for people. The whole of it is in the cause. */
 export const describeCause = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  const text = error instanceof Error ? `${nameOf(error)}: ${error.message}` : String(error)
   return text.split("\n", 1)[0] ?? ""
 }
+
+/** A fault may have a field called `name`, which is not its own. */
+const nameOf = (error: Error): string =>
+  "_tag" in error && typeof error._tag === "string" ? error._tag : error.name

@@ -116,7 +116,7 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
 
   /** Stops the tree in order and waits for it. */
   get stop(): Effect.Effect<Ended> {
-    return Effect.sync(() => this.#root.requestStop("shutdown")).pipe(Effect.zipRight(this.ended))
+    return Effect.sync(() => this.#root.requestStop()).pipe(Effect.zipRight(this.ended))
   }
 
   /** A child of the root. Throws `NameTaken`. */

@@ -15,6 +15,9 @@ import { Callback, TimerWheel } from "#actors/kernel/timer-wheel.ts"
 import { Timers } from "#actors/kernel/timers.ts"
 import { Prng } from "./prng.ts"
 
+/** Turns without time passing after which a run is going in circles. */
+const turnsAtOnceMax = 10_000_000
+
 /** An arbitrary but fixed birthday of every simulated world: 2026-01-01T00:00:00Z. */
 const epochMillis = 1_767_225_600_000
 
@@ -35,6 +38,7 @@ export class SimWorld {
   readonly #order: Prng
   readonly #alarms = new TimerWheel(0)
   #runnable: Array<() => void> = []
+  #turnsAtOnce = 0
 
   constructor(seed: number) {
     this.seed = seed
@@ -108,6 +112,7 @@ export class SimWorld {
   #step(untilMillis: number): boolean {
     const { length } = this.#runnable
     if (length > 0) {
+      if (++this.#turnsAtOnce > turnsAtOnceMax) throw this.#circling()
       const index = length === 1 ? 0 : this.#order.below(length)
       const task = this.#runnable[index]
       const last = this.#runnable.pop()
@@ -117,9 +122,16 @@ export class SimWorld {
     }
     const nextMillis = this.#alarms.nextMillis()
     if (nextMillis === undefined || nextMillis > untilMillis) return false
+    this.#turnsAtOnce = 0
     this.nowMillis = Math.max(this.nowMillis, nextMillis)
     this.#alarms.advance(nextMillis)
     return true
+  }
+
+  #circling(): SimulationStuck {
+    return new SimulationStuck(
+      `seed ${this.seed}: ${turnsAtOnceMax} turns were taken at ${this.nowMillis} ms without time passing; look for actors or fibers that wake each other without end`
+    )
   }
 
   #stuck(untilMillis: number): SimulationStuck {
