@@ -13,4 +13,7 @@ const demonstration = runNode({ name: "node01", annex: "forked" }).pipe(
   )
 )
 
+// Whoever read our output is gone (`npm start | head`): stop in order instead of crashing on it.
+process.stdout.on("error", () => process.kill(process.pid, "SIGINT"))
+
 NodeRuntime.runMain(demonstration, { disableErrorReporting: true })

@@ -17,7 +17,7 @@ const liveClock: Clock = {
   nowMillis: () => performance.now(),
   wallMillis: () => Date.now(),
   alarm: (delayMillis, ring) => {
-    const timer = setTimeout(ring, Math.min(Math.ceil(delayMillis), alarmMillisMax))
+    const timer = setTimeout(ring, Math.min(Math.max(0, Math.ceil(delayMillis)), alarmMillisMax))
     return () => clearTimeout(timer)
   }
 }
