@@ -74,6 +74,18 @@ export class DynamicChildren extends Schema.TaggedError<DynamicChildren>()("Dyna
   }
 }
 
+/** The declaration of a child does not fit the supervisor that is to take it. */
+export class UnfitChild extends Schema.TaggedError<UnfitChild>()("UnfitChild", {
+  ...child,
+  reason: Schema.String,
+  remedy: Schema.String
+}) {
+  readonly definite = true
+  override get message() {
+    return `${this.supervisor} cannot take ${this.name}: ${this.reason}; ${this.remedy}`
+  }
+}
+
 /** The new life of a child did not get through its `init`. */
 export class ChildStartFailed extends Schema.TaggedError<ChildStartFailed>()("ChildStartFailed", {
   ...child,
@@ -115,6 +127,7 @@ export const SupervisionFault = Schema.Union(
   ChildRestarting,
   ChildPresent,
   DynamicChildren,
+  UnfitChild,
   ChildStartFailed
 )
 export type SupervisionFault = typeof SupervisionFault.Type

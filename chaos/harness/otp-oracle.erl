@@ -178,13 +178,20 @@ perform(#{kind := delete_child, path := Path}) ->
   with_supervisor(Path, fun supervisor:delete_child/2);
 perform(#{kind := start_child, path := Path, child := Child = #{name := Name}}) ->
   with_supervisor(Path ++ [Name], fun(Supervisor, _) ->
-    Result = supervisor:start_child(Supervisor, start_argument(Supervisor, Path, Child)),
-    case Result of
-      {ok, _} -> ets:insert(?FACTS, {{rank, Supervisor, Path ++ [Name]}, erlang:unique_integer([monotonic])});
-      {error, _} -> ok
-    end,
-    Result
+    %% To OTP instances have no names. Here they do, and each name has one holder at a time.
+    case strategy(Supervisor) =:= simple_one_for_one andalso running(Path ++ [Name]) of
+      Pid when is_pid(Pid) -> {error, {already_started, Pid}};
+      _ -> start_by_hand(Supervisor, Path, Child)
+    end
   end).
+
+start_by_hand(Supervisor, Path, Child = #{name := Name}) ->
+  Result = supervisor:start_child(Supervisor, start_argument(Supervisor, Path, Child)),
+  case Result of
+    {ok, _} -> ets:insert(?FACTS, {{rank, Supervisor, Path ++ [Name]}, erlang:unique_integer([monotonic])});
+    {error, _} -> ok
+  end,
+  Result.
 
 %% An exit signal from a stranger means nothing to a supervisor, except a kill. Stopping it with a reason
 %% is the nearest thing to a supervisor that ends by itself.
@@ -206,9 +213,7 @@ child_id(Supervisor, Path, Name) ->
 
 start_argument(Supervisor, Path, Child = #{name := Name, failures := Failures, ignores := Ignores}) ->
   case strategy(Supervisor) of
-    simple_one_for_one ->
-      running(Path ++ [Name]) =:= none orelse error({name_taken, Path ++ [Name]}),
-      [Name, Failures, Ignores];
+    simple_one_for_one -> [Name, Failures, Ignores];
     Strategy -> child_spec(Path, #{strategy => Strategy}, Child)
   end.
 

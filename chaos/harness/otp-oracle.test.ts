@@ -346,11 +346,21 @@ oracle("names may contain anything", async (t) => {
   t.deepEqual(boot?.tree, [{ name, state: "running" }])
 })
 
-oracle("a scenario that reuses a running instance's name is refused", async (t) => {
-  const root = supervisor("dynamic", [worker("template")])
-  const scenario = { root, actions: [add("", worker("x")), add("", worker("x"))] }
-  const failed = await t.throwsAsync(runOnOtp([scenario]), { instanceOf: ErlangFailed })
-  t.regex(failed?.message ?? "", /scenario,0,.*name_taken/s)
+oracle("the name of a running instance is taken, though OTP knows no names there", async (t) => {
+  const root = supervisor("dynamic", [worker("template", { restart: "temporary" })])
+  const actions = [add("", worker("x")), add("", worker("x")), exit("x", "crash"), add("", worker("x"))]
+  const [, ...steps] = await play({ root, actions })
+  t.deepEqual(answers(steps), ["ok", "already_started", null, "ok"])
+})
+
+oracle("a scenario that cannot be played is refused with its number", async (t) => {
+  const root = supervisor("one-for-one", [])
+  const scenarios = [
+    { root, actions: [] },
+    { root, actions: [on("terminate-child", "")] }
+  ]
+  const failed = await t.throwsAsync(runOnOtp(scenarios), { instanceOf: ErlangFailed })
+  t.regex(failed?.message ?? "", /scenario,1,/)
 })
 
 // Fixtures

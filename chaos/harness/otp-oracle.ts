@@ -50,7 +50,7 @@ export type OracleAction =
   | { readonly kind: "terminate-child" | "restart-child" | "delete-child"; readonly path: OraclePath }
   /**
    * The path is the supervisor's. Of a child for a dynamic one only the name, `initFailures` and
-   * `ignoreStarts` count: the template says the rest. Its name must not be that of a running instance.
+   * `ignoreStarts` count: the template says the rest. A running instance's name is `already_started`.
    */
   | { readonly kind: "start-child"; readonly path: OraclePath; readonly child: OracleChild }
 

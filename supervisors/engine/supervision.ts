@@ -10,9 +10,12 @@
  *                 └─────waiting ◄───────────┘            waiting: its restart is decided, not begun
  *
  * Boot, and the restart of a group (one-for-all, rest-for-one), go one child at a time; meanwhile all
- * other events wait in `#queue`, as they would in the mailbox of OTP's supervisor. Where children are
- * independent (one-for-one, dynamic) nothing waits for a neighbour that is slow to start: there we are
- * more concurrent than OTP, and a child sees no difference.
+ * other events wait in `#queue`, as they would in the mailbox of OTP's supervisor. A start that failed is
+ * tried again from the back of that queue, so a request to end the restarts gets through.
+ *
+ * Where children are independent (one-for-one, dynamic) nothing waits for a neighbour that is slow to
+ * start: there we are more concurrent than OTP, and a child sees no difference. Backoff and replacement
+ * are ours alone; without them the machine is OTP's.
  */
 import type { ChildStatus, Restart } from "#protocols/supervision.ts"
 import {
@@ -31,18 +34,19 @@ export interface Policy {
   readonly autoShutdown: AutoShutdown
 }
 
+/** What the machine has to know of a child's declaration; it hands the whole of it back in its effects. */
 export interface ChildPolicy {
   readonly name: string
   readonly restart: Restart
   readonly significant: boolean
-  /** Its restarts are delayed: the machine asks for a delay and waits for it to elapse. */
-  readonly backoff: boolean
+  /** If there is one the machine asks for a delay before each restart, and waits for it to elapse. */
+  readonly backoff?: unknown
 }
 
 /** Names an answer that somebody waits for. */
 export type Token = number
 
-export type Event =
+export type Event<Spec extends ChildPolicy> =
   | { readonly _tag: "Boot" }
   | { readonly _tag: "Started"; readonly name: string }
   | {
@@ -54,8 +58,15 @@ export type Event =
     }
   /** `starts` says which restart the delay was for. */
   | { readonly _tag: "DelayElapsed"; readonly name: string; readonly starts: number }
-  | { readonly _tag: "Add"; readonly child: ChildPolicy; readonly token: Token }
-  | { readonly _tag: "Replace"; readonly child: ChildPolicy; readonly token: Token }
+  /** There is no next delay: this child may not be restarted any more. */
+  | {
+      readonly _tag: "DelaysExhausted"
+      readonly name: string
+      readonly starts: number
+      readonly reason: string
+    }
+  | { readonly _tag: "Add"; readonly child: Spec; readonly token: Token }
+  | { readonly _tag: "Replace"; readonly child: Spec; readonly token: Token }
   | { readonly _tag: "Terminate"; readonly name: string; readonly token: Token }
   | { readonly _tag: "Restart"; readonly name: string; readonly token: Token }
   | { readonly _tag: "Delete"; readonly name: string; readonly token: Token }
@@ -71,122 +82,139 @@ export type Answer =
   | "dynamic"
   | { readonly startFailed: string }
 
-export type Effect =
-  | { readonly _tag: "Start"; readonly name: string }
+export type Effect<Spec extends ChildPolicy> =
+  | { readonly _tag: "Start"; readonly child: Spec }
   | { readonly _tag: "Stop"; readonly name: string }
-  /** Its place is to hold the new declaration from now on. */
-  | { readonly _tag: "Redeclare"; readonly name: string }
+  /** Its place holds this declaration from the next start on. */
+  | { readonly _tag: "Redeclare"; readonly child: Spec }
   /** Its place is given up. */
   | { readonly _tag: "Remove"; readonly name: string }
-  /** Ask for `DelayElapsed` after the child's next backoff delay. */
-  | { readonly _tag: "Delay"; readonly name: string; readonly starts: number; readonly reason: string }
+  /** Ask for `DelayElapsed` after the child's next backoff delay, or for `DelaysExhausted`. */
+  | { readonly _tag: "Delay"; readonly child: Spec; readonly starts: number; readonly reason: string }
   | { readonly _tag: "Answer"; readonly token: Token; readonly answer: Answer }
   /** All children are there. */
   | { readonly _tag: "Ready" }
   /** A child did not start while booting: the supervisor does not start either. */
   | { readonly _tag: "BootFailed"; readonly name: string; readonly reason: string }
-  | { readonly _tag: "GiveUp"; readonly name: string; readonly reason: string }
+  | {
+      readonly _tag: "GiveUp"
+      readonly name: string
+      readonly reason: string
+      readonly exhausted: "intensity" | "backoff"
+    }
   /** Its significant children have ended: so does it. */
   | { readonly _tag: "Shutdown" }
 
-interface Child {
-  policy: ChildPolicy
-  /** What it is to become once it has stopped. */
-  successor: ChildPolicy | undefined
-  status: ChildStatus
-  starts: number
-  /** Who waits for what it is doing now. */
-  token: Token | undefined
-  /** It was added by request and is kept only if it starts. */
-  adding: boolean
-}
+type Ended = Event<ChildPolicy> & { readonly _tag: "Ended" }
 
-type Operation =
-  | { readonly kind: "boot"; readonly names: ReadonlyArray<string>; next: number }
+/** What waits for its turn; `starts` says which life of the child it is about. */
+type Queued<Spec extends ChildPolicy> =
+  | Exclude<Event<Spec>, { readonly _tag: "Boot" | "Started" | "Ended" }>
   | {
-      readonly kind: "group"
-      /** Whose end or failed start it is about. */
+      readonly _tag: "Down"
       readonly name: string
+      readonly starts: number
+      readonly abnormal: boolean
+      readonly startFailed: boolean
       readonly reason: string
-      /** In start order. */
-      readonly names: ReadonlyArray<string>
-      phase: "stop" | "delay" | "start"
-      /** Index into `names`: goes down while stopping, up while starting. */
-      next: number
     }
 
-export class Supervision {
+interface Child<Spec extends ChildPolicy> {
+  spec: Spec
+  /** Takes its place once it has stopped. */
+  successor: Spec | undefined
+  status: ChildStatus
+  starts: number
+  /** Who waits for its start, the one that is under way or the one after it has stopped. */
+  startToken: Token | undefined
+  stopTokens: ReadonlyArray<Token>
+  /** It was added by request and is kept only if it starts. */
+  adding: boolean
+  /** Who is down until it is restarted, itself included. In start order. */
+  waitingAlong: ReadonlyArray<string>
+}
+
+/** What goes one child at a time: a group is stopped from its end, and started from its beginning. */
+type Operation<Spec extends ChildPolicy> =
+  | {
+      readonly phase: "stop"
+      /** In start order. */
+      readonly names: ReadonlyArray<string>
+      /** Index into `names`. */
+      next: number
+      /** Whose backoff, and for what reason, comes between the stop and the start. */
+      readonly delayed: { readonly child: Child<Spec>; readonly reason: string } | undefined
+    }
+  | { readonly phase: "start"; readonly names: ReadonlyArray<string>; next: number; readonly boot: boolean }
+
+export class Supervision<Spec extends ChildPolicy> {
   readonly policy: Policy
+  /** Its children restart in groups, so only one thing happens at a time. */
+  readonly #together: boolean
   /** In start order. */
-  readonly #children = new Map<string, Child>()
+  readonly #children = new Map<string, Child<Spec>>()
   readonly #window: RestartWindow
-  #operation: Operation | undefined
-  /** Children between two states; in a group strategy everything else waits for them. */
+  #operation: Operation<Spec> | undefined
+  /** Children that are starting or stopping. */
   #inTransit = 0
   #over = false
-  readonly #queue: Array<{ readonly event: Event; readonly starts: number }> = []
-  #effects: Array<Effect> = []
+  readonly #queue: Array<Queued<Spec>> = []
+  #effects: Array<Effect<Spec>> = []
 
-  constructor(policy: Policy, children: ReadonlyArray<ChildPolicy>) {
+  constructor(policy: Policy, children: ReadonlyArray<Spec>) {
     this.policy = policy
+    this.#together = policy.strategy === "one-for-all" || policy.strategy === "rest-for-one"
     this.#window = new RestartWindow(policy.intensity)
-    for (const child of children) this.#children.set(child.name, this.#placed(child))
+    for (const spec of children) this.#place(spec)
   }
 
+  /** In start order. */
   get children(): ReadonlyArray<{
-    readonly policy: ChildPolicy
+    readonly spec: Spec
     readonly status: ChildStatus
     readonly starts: number
   }> {
     return [...this.#children.values()]
   }
 
-  step(event: Event, nowMillis: number): ReadonlyArray<Effect> {
+  /** Whether the restart after that start is still to come. */
+  waits(name: string, starts: number): boolean {
+    const child = this.#children.get(name)
+    return child?.status === "waiting" && child.starts === starts
+  }
+
+  step(event: Event<Spec>, nowMillis: number): ReadonlyArray<Effect<Spec>> {
     this.#effects = []
-    if (!this.#over) this.#take(event, nowMillis)
+    if (!this.#over) this.#take(event)
     while (!this.#over && !this.#busy()) {
       const queued = this.#queue.shift()
       if (queued === undefined) break
-      // It ended, and was restarted along with others before its end was looked at.
-      if (queued.event._tag === "Ended" && this.#children.get(queued.event.name)?.starts !== queued.starts)
-        continue
-      this.#handle(queued.event, nowMillis)
+      this.#handle(queued, nowMillis)
     }
     return this.#effects
   }
 
-  #take(event: Event, nowMillis: number): void {
-    if (event._tag === "Boot") {
-      this.#operation = { kind: "boot", names: [...this.#children.keys()], next: 0 }
-      return this.#continue()
+  /** What an operation waits for is taken at once, everything else in its turn. */
+  #take(event: Event<Spec>): void {
+    switch (event._tag) {
+      case "Boot":
+        this.#operation = { phase: "start", names: [...this.#children.keys()], next: 0, boot: true }
+        return this.#continue()
+      case "Started":
+        return this.#started(event.name)
+      case "Ended":
+        return this.#ended(event)
+      default:
+        this.#queue.push(event)
     }
-    if (event._tag === "Started") return this.#started(event.name)
-    if (event._tag === "DelayElapsed") return this.#delayElapsed(event.name, event.starts)
-    if (event._tag === "Ended") {
-      const child = this.#children.get(event.name)
-      if (child === undefined) return
-      if (child.status === "stopping") return this.#stopped(child)
-      if (child.status === "starting") return this.#startFailed(child, event, nowMillis)
-      // From here on it is known to be down, though what follows from that may have to wait.
-      child.status = "waiting"
-      if (!this.#busy()) return this.#handle(event, nowMillis)
-      this.#queue.push({ event, starts: child.starts })
-      return
-    }
-    if (this.#busy()) this.#queue.push({ event, starts: 0 })
-    else this.#handle(event, nowMillis)
   }
 
   #busy(): boolean {
-    const { strategy } = this.policy
-    const together = strategy === "one-for-all" || strategy === "rest-for-one"
-    return this.#operation !== undefined || (together && this.#inTransit > 0)
+    return this.#operation !== undefined || (this.#together && this.#inTransit > 0)
   }
 
-  #handle(event: Event, nowMillis: number): void {
+  #handle(event: Queued<Spec>, nowMillis: number): void {
     switch (event._tag) {
-      case "Ended":
-        return this.#ended(event, nowMillis)
       case "Add":
         return this.#add(event.child, event.token)
       case "Replace":
@@ -198,47 +226,23 @@ export class Supervision {
       case "Delete":
         return this.#delete(event.name, event.token)
     }
+    // The rest is about a restart. It may have been called off since, or have come along with others.
+    const child = this.#children.get(event.name)
+    if (child?.status !== "waiting" || child.starts !== event.starts) return
+    switch (event._tag) {
+      case "Down":
+        if (event.startFailed || wantsRestart(child.spec.restart, event.abnormal)) {
+          return this.#restart(child, event.reason, nowMillis)
+        }
+        return this.#endedForGood(child)
+      case "DelayElapsed":
+        return this.#together ? this.#stopGroup(child, undefined) : this.#start(child)
+      case "DelaysExhausted":
+        return this.#giveUp(child, event.reason, "backoff")
+    }
   }
 
   // A child's own doing
-
-  #ended({ abnormal, name, reason }: Event & { _tag: "Ended" }, nowMillis: number): void {
-    const child = this.#children.get(name)
-    if (child === undefined) return
-    if (wantsRestart(child.policy.restart, abnormal)) return this.#restart(child, reason, nowMillis)
-    this.#settle(child)
-    const { significant } = child.policy
-    const othersLive = significant && this.#significantLive()
-    if (!completesShutdown(this.policy.autoShutdown, significant, othersLive)) return
-    this.#over = true
-    this.#emit({ _tag: "Shutdown" })
-  }
-
-  #significantLive(): boolean {
-    for (const { policy, status } of this.#children.values()) {
-      if (policy.significant && status !== "stopped") return true
-    }
-    return false
-  }
-
-  /** Restarts a child that ended or did not start, and whoever goes with it; or gives up. */
-  #restart(child: Child, reason: string, nowMillis: number): void {
-    const { name } = child.policy
-    const { strategy } = this.policy
-    if (this.#window.exceeds(nowMillis)) {
-      this.#over = true
-      return this.#emit({ _tag: "GiveUp", name, reason })
-    }
-    child.status = "waiting"
-    if (strategy === "one-for-one" || strategy === "dynamic") {
-      if (child.policy.backoff) this.#emit({ _tag: "Delay", name, starts: child.starts, reason })
-      else this.#start(child)
-      return
-    }
-    const names = affected(strategy, name, [...this.#children.keys()])
-    this.#operation = { kind: "group", name, reason, names, phase: "stop", next: names.length - 1 }
-    this.#continue()
-  }
 
   #started(name: string): void {
     const child = this.#children.get(name)
@@ -246,214 +250,291 @@ export class Supervision {
     this.#inTransit--
     child.status = "running"
     child.adding = false
-    this.#answer(child, "running")
+    this.#answerStart(child, "running")
     this.#continue()
   }
 
-  #startFailed(child: Child, { ignored, name, reason }: Event & { _tag: "Ended" }, nowMillis: number): void {
+  #ended(event: Ended): void {
+    const child = this.#children.get(event.name)
+    if (child === undefined) return
+    if (child.status === "running") this.#down(child, event, false)
+    else if (child.status === "starting") this.#notStarted(child, event)
+    else if (child.status === "stopping") this.#stopped(child)
+  }
+
+  /** What follows from it is decided in its turn. */
+  #down(child: Child<Spec>, { abnormal, name, reason }: Ended, startFailed: boolean): void {
+    child.status = "waiting"
+    this.#queue.push({ _tag: "Down", name, starts: child.starts, abnormal, startFailed, reason })
+  }
+
+  #notStarted(child: Child<Spec>, event: Ended): void {
+    const { ignored, name, reason } = event
     this.#inTransit--
-    const requested = child.token !== undefined
     if (ignored) {
-      this.#answer(child, "ignored")
-      child.adding = false
+      this.#answerStart(child, "ignored")
       this.#settle(child)
       return this.#continue()
     }
-    if (this.#operation?.kind === "boot") {
+    if (this.#operation?.phase === "start" && this.#operation.boot) {
       this.#over = true
       return this.#emit({ _tag: "BootFailed", name, reason })
     }
-    if (requested) {
-      this.#answer(child, { startFailed: reason })
+    if (child.startToken !== undefined) {
+      this.#answerStart(child, { startFailed: reason })
       if (child.adding) this.#remove(child)
-      else child.status = "stopped"
-      return
+      else this.#settle(child)
+      return this.#continue()
+    }
+    if (this.#operation?.phase === "start") {
+      child.waitingAlong = [name, ...this.#operation.names.slice(this.#operation.next)]
     }
     this.#operation = undefined
-    this.#restart(child, reason, nowMillis)
+    this.#down(child, event, true)
   }
 
-  #stopped(child: Child): void {
+  #stopped(child: Child<Spec>): void {
     this.#inTransit--
-    if (child.successor !== undefined) return this.#succeed(child, child.successor)
-    this.#answer(child, "done")
-    this.#settle(child)
+    for (const token of child.stopTokens) this.#emit({ _tag: "Answer", token, answer: "done" })
+    child.stopTokens = []
+    if (child.successor !== undefined) this.#redeclare(child, child.successor)
+    if (child.startToken !== undefined) return this.#start(child)
+    if (child.adding) this.#remove(child)
+    else this.#settle(child)
     this.#continue()
   }
 
-  #delayElapsed(name: string, starts: number): void {
-    const child = this.#children.get(name)
-    if (child?.starts !== starts) return
-    const operation = this.#operation
-    if (operation?.kind === "group" && operation.phase === "delay" && operation.name === name) {
-      operation.phase = "start"
-      operation.next = 0
-      return this.#continue()
+  #endedForGood(child: Child<Spec>): void {
+    this.#settle(child)
+    const { significant } = child.spec
+    const othersLive = significant && this.#significantLive()
+    if (!completesShutdown(this.policy.autoShutdown, significant, othersLive)) return
+    this.#over = true
+    this.#emit({ _tag: "Shutdown" })
+  }
+
+  #significantLive(): boolean {
+    for (const { spec, status } of this.#children.values()) {
+      if (spec.significant && status !== "stopped") return true
     }
-    if (operation === undefined && child.status === "waiting") this.#start(child)
+    return false
+  }
+
+  // Restarts
+
+  /** Restarts a child that is down, and whoever goes with it; or gives up. */
+  #restart(child: Child<Spec>, reason: string, nowMillis: number): void {
+    if (this.#window.exceeds(nowMillis)) return this.#giveUp(child, reason, "intensity")
+    const delayed = child.spec.backoff === undefined ? undefined : { child, reason }
+    if (this.#together) this.#stopGroup(child, delayed)
+    else if (delayed === undefined) this.#start(child)
+    else this.#delay(delayed)
+  }
+
+  #stopGroup(
+    child: Child<Spec>,
+    delayed: { readonly child: Child<Spec>; readonly reason: string } | undefined
+  ): void {
+    const names = this.#groupOf(child)
+    this.#operation = { phase: "stop", names, next: names.length - 1, delayed }
+    this.#continue()
+  }
+
+  #startGroup(names: ReadonlyArray<string>): void {
+    this.#operation = { phase: "start", names, next: 0, boot: false }
+    this.#continue()
+  }
+
+  #groupOf(child: Child<Spec>): ReadonlyArray<string> {
+    return affected(this.policy.strategy, child.spec.name, [...this.#children.keys()])
   }
 
   /** The next step of a boot or of a group's restart, once the one before is done. */
   #continue(): void {
     const operation = this.#operation
     if (operation === undefined || this.#inTransit > 0) return
-    if (operation.kind === "group" && operation.phase === "stop" && !this.#stopNext(operation)) return
-    if (operation.kind === "group" && operation.phase === "delay") return
-    while (operation.next < operation.names.length) {
-      const child = this.#children.get(operation.names[operation.next++] ?? "")
-      if (child !== undefined) return this.#start(child)
-    }
-    this.#operation = undefined
-    if (operation.kind === "boot") this.#emit({ _tag: "Ready" })
+    if (operation.phase === "stop") this.#stopNext(operation)
+    else this.#startNext(operation)
   }
 
-  /** Stops the last of the group that still runs. True once all are down and may be started again. */
-  #stopNext(operation: Operation & { kind: "group" }): boolean {
-    for (; operation.next >= 0; operation.next--) {
-      const child = this.#children.get(operation.names[operation.next] ?? "")
+  /** Stops the last of the group that still runs. Once all are down it is time to start them. */
+  #stopNext(operation: Operation<Spec> & { readonly phase: "stop" }): void {
+    const { delayed, names } = operation
+    while (operation.next >= 0) {
+      const child = this.#children.get(names[operation.next--] ?? "")
       if (child === undefined) continue
-      if (child.status === "running") {
-        operation.next--
-        this.#stop(child)
-        return false
-      }
-      // A temporary child is not restarted, whoever's crash has taken it down.
-      if (child.policy.restart === "temporary") this.#remove(child)
+      if (child.status === "running") return this.#stop(child)
+      // A temporary child is removed here: it is not restarted, whoever's crash has taken it down.
+      if (child !== delayed?.child) this.#settle(child)
     }
-    const { name, reason } = operation
-    const child = this.#children.get(name)
-    const delayed = child?.policy.backoff === true
-    operation.phase = delayed ? "delay" : "start"
-    operation.next = 0
-    if (delayed) this.#emit({ _tag: "Delay", name, starts: child.starts, reason })
-    return !delayed
+    this.#operation = undefined
+    if (delayed === undefined) return this.#startGroup(names)
+    delayed.child.waitingAlong = names
+    this.#delay(delayed)
+  }
+
+  #startNext(operation: Operation<Spec> & { readonly phase: "start" }): void {
+    while (operation.next < operation.names.length) {
+      const child = this.#children.get(operation.names[operation.next++] ?? "")
+      if (child?.status === "stopped") return this.#start(child)
+      // It waits for a delay of its own. Those after it start when it does.
+      if (child?.status === "waiting") break
+    }
+    this.#operation = undefined
+    if (operation.boot) this.#emit({ _tag: "Ready" })
+  }
+
+  #giveUp(child: Child<Spec>, reason: string, exhausted: "intensity" | "backoff"): void {
+    this.#over = true
+    this.#emit({ _tag: "GiveUp", name: child.spec.name, reason, exhausted })
   }
 
   // Requests
 
-  #add(policy: ChildPolicy, token: Token): void {
-    const present = this.#children.get(policy.name)
+  #add(spec: Spec, token: Token): void {
+    const present = this.#children.get(spec.name)
     if (present !== undefined) {
-      return this.#emit({
-        _tag: "Answer",
-        token,
-        answer: present.status === "stopped" ? "already present" : "already running"
-      })
+      const { status } = present
+      const answer =
+        status === "stopped" ? "already present" : status === "waiting" ? "restarting" : "already running"
+      return this.#emit({ _tag: "Answer", token, answer })
     }
-    const child = this.#placed(policy)
+    const child = this.#place(spec)
     child.adding = true
-    child.token = token
-    this.#children.set(policy.name, child)
+    child.startToken = token
     this.#start(child)
   }
 
   /** The new declaration takes the old one's place in the start order. */
-  #replace(policy: ChildPolicy, token: Token): void {
-    const child = this.#children.get(policy.name)
+  #replace(spec: Spec, token: Token): void {
+    const child = this.#children.get(spec.name)
     if (child === undefined) return this.#emit({ _tag: "Answer", token, answer: "not found" })
-    if (child.status === "starting" || child.status === "stopping") {
-      return this.#emit({ _tag: "Answer", token, answer: "restarting" })
+    this.#answerStart(child, outpaced("replaced"))
+    child.startToken = token
+    child.adding = false
+    if (child.status === "stopped" || child.status === "waiting") {
+      const along = child.waitingAlong
+      this.#redeclare(child, spec)
+      child.status = "stopped"
+      return along.length === 0 ? this.#start(child) : this.#startGroup(along)
     }
-    child.token = token
-    if (child.status !== "running") return this.#succeed(child, policy)
-    child.successor = policy
-    this.#stop(child)
-  }
-
-  #succeed(child: Child, policy: ChildPolicy): void {
-    child.policy = policy
-    child.successor = undefined
-    this.#emit({ _tag: "Redeclare", name: policy.name })
-    this.#start(child)
+    child.successor = spec
+    this.#ensureStopping(child)
   }
 
   #terminate(name: string, token: Token): void {
     const child = this.#children.get(name)
     if (child === undefined) return this.#emit({ _tag: "Answer", token, answer: "not found" })
-    if (child.status === "running" || child.status === "starting") {
-      this.#answer(child, { startFailed: "it was terminated while it started" })
-      child.token = token
-      if (child.status === "starting") this.#inTransit--
-      child.successor = undefined
-      return this.#stop(child)
-    }
-    if (child.status === "stopping") {
-      this.#answer(
-        child,
-        child.successor === undefined ? "done" : { startFailed: "it was terminated meanwhile" }
-      )
-      child.successor = undefined
-      child.token = token
+    this.#answerStart(child, outpaced("terminated"))
+    if (child.status === "stopped" || child.status === "waiting") {
+      // Those that were to come back with it come back without it.
+      const others = child.waitingAlong.filter((other) => other !== name)
+      this.#settle(child)
+      this.#emit({ _tag: "Answer", token, answer: "done" })
+      if (others.length > 0) this.#startGroup(others)
       return
     }
-    this.#emit({ _tag: "Answer", token, answer: "done" })
-    this.#settle(child)
+    child.stopTokens = [...child.stopTokens, token]
+    this.#ensureStopping(child)
   }
 
   #restartByRequest(name: string, token: Token): void {
-    const refusal = this.#notStopped(name)
     const child = this.#children.get(name)
-    if (refusal !== undefined || child === undefined) {
-      return this.#emit({ _tag: "Answer", token, answer: refusal ?? "not found" })
+    if (this.policy.strategy === "dynamic" || child?.status !== "stopped") {
+      return this.#emit({ _tag: "Answer", token, answer: this.#whyNotStopped(child) })
     }
-    child.token = token
+    this.#answerStart(child, outpaced("restarted"))
+    child.startToken = token
     this.#start(child)
   }
 
   #delete(name: string, token: Token): void {
-    const refusal = this.#notStopped(name)
     const child = this.#children.get(name)
-    if (refusal === undefined && child !== undefined) this.#remove(child)
-    this.#emit({ _tag: "Answer", token, answer: refusal ?? "done" })
+    if (this.policy.strategy === "dynamic" || child?.status !== "stopped") {
+      return this.#emit({ _tag: "Answer", token, answer: this.#whyNotStopped(child) })
+    }
+    this.#answerStart(child, outpaced("deleted"))
+    this.#remove(child)
+    this.#emit({ _tag: "Answer", token, answer: "done" })
   }
 
-  #notStopped(name: string): Answer | undefined {
+  #whyNotStopped(child: Child<Spec> | undefined): Answer {
     if (this.policy.strategy === "dynamic") return "dynamic"
-    const status = this.#children.get(name)?.status
-    if (status === undefined) return "not found"
-    if (status === "stopped") return undefined
-    return status === "waiting" ? "restarting" : "already running"
+    if (child === undefined) return "not found"
+    return child.status === "waiting" ? "restarting" : "already running"
   }
 
   // What changes a child's state
 
-  #placed(policy: ChildPolicy): Child {
-    return { policy, successor: undefined, status: "stopped", starts: 0, token: undefined, adding: false }
+  #place(spec: Spec): Child<Spec> {
+    const child: Child<Spec> = {
+      spec,
+      successor: undefined,
+      status: "stopped",
+      starts: 0,
+      startToken: undefined,
+      stopTokens: [],
+      adding: false,
+      waitingAlong: []
+    }
+    this.#children.set(spec.name, child)
+    return child
   }
 
-  #start(child: Child): void {
+  #start(child: Child<Spec>): void {
     this.#inTransit++
+    child.waitingAlong = []
     child.status = "starting"
     child.starts++
-    this.#emit({ _tag: "Start", name: child.policy.name })
+    this.#emit({ _tag: "Start", child: child.spec })
   }
 
-  #stop(child: Child): void {
+  #stop(child: Child<Spec>): void {
     this.#inTransit++
     child.status = "stopping"
-    this.#emit({ _tag: "Stop", name: child.policy.name })
+    this.#emit({ _tag: "Stop", name: child.spec.name })
+  }
+
+  #ensureStopping(child: Child<Spec>): void {
+    if (child.status === "stopping") return
+    if (child.status === "starting") this.#inTransit--
+    this.#stop(child)
+  }
+
+  #delay({ child, reason }: { readonly child: Child<Spec>; readonly reason: string }): void {
+    this.#emit({ _tag: "Delay", child: child.spec, starts: child.starts, reason })
   }
 
   /** Down for good, or until somebody asks for it. */
-  #settle(child: Child): void {
-    const groupRestart = this.#operation?.kind === "group"
-    if (child.policy.restart === "temporary" || (this.policy.strategy === "dynamic" && !groupRestart))
-      this.#remove(child)
-    else child.status = "stopped"
+  #settle(child: Child<Spec>): void {
+    if (child.spec.restart === "temporary" || this.policy.strategy === "dynamic") return this.#remove(child)
+    child.status = "stopped"
+    child.adding = false
+    child.waitingAlong = []
   }
 
-  #remove(child: Child): void {
-    this.#children.delete(child.policy.name)
-    this.#emit({ _tag: "Remove", name: child.policy.name })
+  #redeclare(child: Child<Spec>, spec: Spec): void {
+    child.spec = spec
+    child.successor = undefined
+    this.#emit({ _tag: "Redeclare", child: spec })
   }
 
-  #answer(child: Child, answer: Answer): void {
-    if (child.token === undefined) return
-    this.#emit({ _tag: "Answer", token: child.token, answer })
-    child.token = undefined
+  #remove(child: Child<Spec>): void {
+    const { name } = child.spec
+    this.#children.delete(name)
+    this.#emit({ _tag: "Remove", name })
   }
 
-  #emit(effect: Effect): void {
+  #answerStart(child: Child<Spec>, answer: Answer): void {
+    if (child.startToken === undefined) return
+    this.#emit({ _tag: "Answer", token: child.startToken, answer })
+    child.startToken = undefined
+  }
+
+  #emit(effect: Effect<Spec>): void {
     this.#effects.push(effect)
   }
 }
+
+/** Somebody waits for a start, and another request comes first. */
+const outpaced = (by: string): Answer => ({ startFailed: `it was ${by} before it had started` })

@@ -6,7 +6,7 @@
  * knows how a life begins and ends. A supervisor that gives up ends with reason "shutdown", as in OTP:
  * to the supervisor above it is one more child that ended.
  */
-import { Cause, Effect, Layer, ScheduleDecision, ScheduleIntervals, Schema } from "effect"
+import { Cause, Effect, Exit, Layer, ScheduleDecision, ScheduleIntervals, Schema } from "effect"
 import * as Actor from "#actors/kernel/actor.ts"
 import type { InitContext, ReplyTo, SpawnOptions } from "#actors/kernel/context.ts"
 import {
@@ -32,17 +32,11 @@ import {
   StartDynamicChild,
   SupervisionFault,
   TerminateChild,
+  UnfitChild,
   WhichChildren
 } from "#protocols/supervision.ts"
-import {
-  type Answer,
-  type ChildPolicy,
-  type Event,
-  type Effect as Step,
-  Supervision,
-  type Token
-} from "./supervision.ts"
-import { type Declared, dynamicTreeOf, type Tree, treeOf } from "./tree.ts"
+import * as Machine from "./supervision.ts"
+import { type Declared, dynamicTreeOf, misfit, type Tree, treeOf } from "./tree.ts"
 
 const isChildSpec = (value: unknown): value is ChildSpec<unknown> =>
   typeof value === "object" && value !== null && "actor" in value && "restart" in value
@@ -64,18 +58,13 @@ export class ReplaceChild extends Schema.TaggedRequest<ReplaceChild>()("ReplaceC
   failure: SupervisionFault
 }) {}
 
-/** A backoff schedule has said how long to wait; null: it allows no further restart. */
-class DelayKnown extends Schema.TaggedClass<DelayKnown>()("DelayKnown", {
+/** The delay before a child's restart is over; or, if it is exhausted, its schedule knew of none. */
+class DelayElapsed extends Schema.TaggedClass<DelayElapsed>()("DelayElapsed", {
   name: Schema.String,
   starts: Schema.Int,
   reason: Schema.String,
-  delayMillis: Schema.NullOr(Schema.Number),
+  exhausted: Schema.Boolean,
   scheduleState: Schema.Unknown
-}) {}
-
-class DelayElapsed extends Schema.TaggedClass<DelayElapsed>()("DelayElapsed", {
-  name: Schema.String,
-  starts: Schema.Int
 }) {}
 
 const messages = [
@@ -86,7 +75,6 @@ const messages = [
   WhichChildren,
   StartChild,
   ReplaceChild,
-  DelayKnown,
   DelayElapsed
 ] as const
 
@@ -116,13 +104,15 @@ export const SupervisionLive: Layer.Layer<SupervisionPort> = Layer.succeed(Super
 type NeedsOf<Children extends ReadonlyArray<ChildSpec<unknown>>> =
   Children[number] extends ChildSpec<infer Services> ? Services : never
 
+type Spec = ChildSpec<unknown>
+type Event = Machine.Event<Spec>
+
 /** One life of a supervisor. It is the machine's shell, and as mutable as the machine. */
 interface Life {
   readonly tree: Tree
-  readonly machine: Supervision
-  /** What each place holds; for dynamic children the template under their own names. */
-  readonly specs: Map<string, ChildSpec<unknown>>
-  readonly waiting: Map<Token, (answer: Answer) => void>
+  readonly machine: Machine.Supervision<Spec>
+  readonly waiting: Map<Machine.Token, (answer: Machine.Answer) => void>
+  /** How far the backoff of each child has got. */
   readonly scheduleStates: Map<string, unknown>
   readonly runningSinceMillis: Map<string, number>
   tokens: number
@@ -142,14 +132,15 @@ const supervisor = <S>(tree: Tree): SupervisorActor<S> => ({
       return life
     },
     onChild: (life, signal, context) => {
+      const { name } = signal
       if (signal._tag === "ChildStarted") {
-        life.runningSinceMillis.set(signal.name, context.nowMillis())
-        return advance(life, context, { _tag: "Started", name: signal.name })
+        life.runningSinceMillis.set(name, context.nowMillis())
+        return advance(life, context, { _tag: "Started", name })
       }
       const { cause, reason } = signal.ended
       return advance(life, context, {
         _tag: "Ended",
-        name: signal.name,
+        name,
         abnormal: isAbnormal(reason),
         ignored: reason === "ignored",
         reason: Cause.isEmpty(cause) ? reason : describeCause(cause)
@@ -158,67 +149,71 @@ const supervisor = <S>(tree: Tree): SupervisorActor<S> => ({
     handlers: {
       TerminateChild: (life, request, context) => {
         const { name } = request
-        const answered = answering(life, context, name, context.replyTo(request), () => undefined)
-        return ask(life, context, answered, (token) => ({ _tag: "Terminate", name, token }))
+        const to = context.replyTo(request)
+        return asked(life, context, name, to, done, (token) => ({ _tag: "Terminate", name, token }))
       },
       RestartChild: (life, request, context) => {
         const { name } = request
-        const answered = answering(life, context, name, context.replyTo(request), runs)
-        return ask(life, context, answered, (token) => ({ _tag: "Restart", name, token }))
+        const to = context.replyTo(request)
+        return asked(life, context, name, to, runs, (token) => ({ _tag: "Restart", name, token }))
       },
       DeleteChild: (life, request, context) => {
         const { name } = request
-        const answered = answering(life, context, name, context.replyTo(request), () => undefined)
-        return ask(life, context, answered, (token) => ({ _tag: "Delete", name, token }))
+        const to = context.replyTo(request)
+        return asked(life, context, name, to, done, (token) => ({ _tag: "Delete", name, token }))
       },
       StartDynamicChild: (life, request, context) => {
         const { args, name } = request
         const [template] = life.tree.children
         if (life.tree.strategy !== "dynamic" || template === undefined) {
-          return Actor.refuse(life, notFound(life, context, name))
+          const reason = "its children are declared one by one"
+          const remedy = "send it a StartChild with the whole declaration"
+          return Actor.refuse(life, new UnfitChild({ supervisor: context.path, name, reason, remedy }))
         }
-        return add(life, context, { ...template, name, args }, context.replyTo(request))
+        const to = context.replyTo(request)
+        const child = { ...template, name, args }
+        return asked(life, context, name, to, runs, (token) => ({ _tag: "Add", child, token }))
       },
-      StartChild: (life, request, context) =>
-        life.tree.strategy === "dynamic"
-          ? Actor.refuse(life, new DynamicChildren({ supervisor: context.path, name: request.child.name }))
-          : add(life, context, request.child, context.replyTo(request)),
+      StartChild: (life, request, context) => {
+        const { child } = request
+        const refusal = refusalOf(life, context, child)
+        if (refusal !== undefined) return Actor.refuse(life, refusal)
+        const to = context.replyTo(request)
+        return asked(life, context, child.name, to, runs, (token) => ({ _tag: "Add", child, token }))
+      },
       ReplaceChild: (life, request, context) => {
         const { child } = request
-        if (life.tree.strategy === "dynamic") {
-          return Actor.refuse(life, new DynamicChildren({ supervisor: context.path, name: child.name }))
-        }
-        if (!life.specs.has(child.name)) return Actor.refuse(life, notFound(life, context, child.name))
-        const answered = answering(life, context, child.name, context.replyTo(request), runs)
-        return ask(life, context, answered, (token) => {
-          life.specs.set(child.name, child)
-          return { _tag: "Replace", child: policyOf(child), token }
-        })
+        const refusal = refusalOf(life, context, child)
+        if (refusal !== undefined) return Actor.refuse(life, refusal)
+        const to = context.replyTo(request)
+        return asked(life, context, child.name, to, runs, (token) => ({ _tag: "Replace", child, token }))
       },
       WhichChildren: (life, _request, context) => Actor.reply(life, childrenOf(life, context)),
-      DelayKnown: (life, message, context) => delayKnown(life, context, message),
-      DelayElapsed: (life, { name, starts }, context) =>
-        advance(life, context, { _tag: "DelayElapsed", name, starts })
+      DelayElapsed: (life, message, context) => delayElapsed(life, context, message)
     },
     inspect: (life) => ({
       strategy: life.tree.strategy,
       intensity: { restarts: life.tree.restarts, withinMillis: life.tree.withinMillis },
-      children: life.machine.children.map(({ policy, starts, status }) => ({ ...policy, starts, status }))
+      children: life.machine.children.map(({ spec: { name, restart, significant }, starts, status }) => ({
+        name,
+        restart,
+        significant,
+        starts,
+        status
+      }))
     })
   }),
   tree
 })
 
 const begin = (tree: Tree): Life => {
-  const { autoShutdown, restarts, strategy, withinMillis } = tree
-  const children = strategy === "dynamic" ? [] : tree.children
+  const { autoShutdown, children, restarts, strategy, withinMillis } = tree
   return {
     tree,
-    machine: new Supervision(
+    machine: new Machine.Supervision(
       { strategy, intensity: { restarts, withinMillis }, autoShutdown },
-      children.map(policyOf)
+      strategy === "dynamic" ? [] : children
     ),
-    specs: new Map(children.map((child) => [child.name, child])),
     waiting: new Map(),
     scheduleStates: new Map(),
     runningSinceMillis: new Map(),
@@ -226,40 +221,36 @@ const begin = (tree: Tree): Life => {
   }
 }
 
-const policyOf = ({ backoff, name, restart, significant }: ChildSpec<unknown>): ChildPolicy => ({
-  name,
-  restart,
-  significant,
-  backoff: backoff !== undefined
-})
-
 // Requests
 
-const add = (
+/** Passes a request on to the machine, which answers it now or later. */
+const asked = <A>(
   life: Life,
   context: Context,
-  child: ChildSpec<unknown>,
-  to: ReplyTo<boolean, SupervisionFault>
-) => {
-  const answered = answering(life, context, child.name, to, runs)
-  return ask(life, context, answered, (token) => {
-    if (!life.specs.has(child.name)) life.specs.set(child.name, child)
-    return { _tag: "Add", child: policyOf(child), token }
-  })
-}
-
-const ask = (
-  life: Life,
-  context: Context,
-  answered: (answer: Answer) => void,
-  event: (token: Token) => Event
+  name: string,
+  to: ReplyTo<A, SupervisionFault>,
+  success: (answer: Machine.Answer) => A,
+  event: (token: Machine.Token) => Event
 ) => {
   const token = life.tokens++
-  life.waiting.set(token, answered)
+  life.waiting.set(token, answering(life, context, name, to, success))
   return Actor.later(advance(life, context, event(token)))
 }
 
-const runs = (answer: Answer): boolean => answer === "running"
+const done = (): void => {}
+const runs = (answer: Machine.Answer): boolean => answer === "running"
+
+/** Why a declaration does not even get to the machine. */
+const refusalOf = (
+  { tree: { autoShutdown, strategy } }: Life,
+  { path: supervisor }: Context,
+  child: Spec
+): DynamicChildren | UnfitChild | undefined => {
+  const { name } = child
+  if (strategy === "dynamic") return new DynamicChildren({ supervisor, name })
+  const unfit = misfit(child, autoShutdown)
+  return unfit && new UnfitChild({ supervisor, name, ...unfit })
+}
 
 /** Puts the machine's answer into the words of the protocol. */
 const answering =
@@ -268,15 +259,17 @@ const answering =
     context: Context,
     name: string,
     to: ReplyTo<A, SupervisionFault>,
-    success: (answer: Answer) => A
+    success: (answer: Machine.Answer) => A
   ) =>
-  (answer: Answer): void => {
+  (answer: Machine.Answer): void => {
     const child = { supervisor: context.path, name }
     if (typeof answer === "object")
       return to.refuse(new ChildStartFailed({ ...child, reason: answer.startFailed }))
     switch (answer) {
-      case "not found":
-        return to.refuse(notFound(life, context, name))
+      case "not found": {
+        const known = life.machine.children.slice(0, knownMax).map(({ spec }) => spec.name)
+        return to.refuse(new ChildNotFound({ ...child, known }))
+      }
       case "already running":
         return to.refuse(new ChildRunning(child))
       case "already present":
@@ -292,14 +285,14 @@ const answering =
     }
   }
 
-const notFound = (life: Life, context: Context, name: string) =>
-  new ChildNotFound({ supervisor: context.path, name, known: [...life.specs.keys()] })
+/** Names that a fault carries along. A dynamic supervisor may have many thousands. */
+const knownMax = 100
 
 const childrenOf = (life: Life, context: Context): ReadonlyArray<ChildInfo> =>
-  life.machine.children.map(({ policy, starts, status }) => ({
-    name: policy.name,
-    path: `${context.path}/${policy.name}`,
-    restart: policy.restart,
+  life.machine.children.map(({ spec: { name, restart }, starts, status }) => ({
+    name,
+    path: `${context.path}/${name}`,
+    restart,
     status,
     starts
   }))
@@ -311,25 +304,21 @@ const advance = (life: Life, context: Context, event: Event): Life => {
   return life
 }
 
-const perform = (life: Life, context: Context, step: Step): void => {
+const perform = (life: Life, context: Context, step: Machine.Effect<Spec>): void => {
   switch (step._tag) {
     case "Start":
-      return start(life, context, step.name)
+      return start(context, step.child)
     case "Stop":
       return context.stopChild(step.name)
-    case "Redeclare": {
-      const spec = life.specs.get(step.name)
-      life.scheduleStates.delete(step.name)
-      if (spec !== undefined) context.redeclareChild(spec.actor, optionsOf(spec))
-      return
-    }
+    case "Redeclare":
+      life.scheduleStates.delete(step.child.name)
+      return context.redeclareChild(step.child.actor, optionsOf(step.child))
     case "Remove":
-      life.specs.delete(step.name)
       life.scheduleStates.delete(step.name)
       life.runningSinceMillis.delete(step.name)
       return context.forgetChild(step.name)
     case "Delay":
-      return delay(life, context, step.name, step.starts, step.reason)
+      return delay(life, context, step)
     case "Answer": {
       const answered = life.waiting.get(step.token)
       life.waiting.delete(step.token)
@@ -345,20 +334,18 @@ const perform = (life: Life, context: Context, step: Step): void => {
       )
     }
     case "GiveUp":
-      return giveUp(life, context, step.name, step.reason)
+      return giveUp(life, context, step)
     case "Shutdown":
       return context.stop("shutdown")
   }
 }
 
-const start = (life: Life, context: Context, name: string): void => {
-  const spec = life.specs.get(name)
-  if (spec === undefined) return
-  if (context.hasChild(name)) context.restartChild(name)
+const start = (context: Context, spec: Spec): void => {
+  if (context.hasChild(spec.name)) context.restartChild(spec.name)
   else context.spawn(spec.actor, optionsOf(spec))
 }
 
-const optionsOf = (spec: ChildSpec<unknown>): SpawnOptions & { readonly args: never } => ({
+const optionsOf = (spec: Spec): SpawnOptions & { readonly args: never } => ({
   name: spec.name,
   shutdown: spec.shutdown,
   startDeadline: spec.startDeadline,
@@ -370,51 +357,55 @@ const optionsOf = (spec: ChildSpec<unknown>): SpawnOptions & { readonly args: ne
 /** `child` and `StartDynamicChild` took the arguments; the actor they are for is no longer known by type. */
 const forgetArgs = (args: unknown): never => args as never
 
-const giveUp = (life: Life, context: Context, child: string, reason: string): void => {
-  const { restarts, withinMillis } = life.tree
-  const fault = new RestartLimitReached({ supervisor: context.path, child, restarts, withinMillis, reason })
-  escalate(context, fault)
-}
-
-const escalate = (context: Context, fault: RestartLimitReached | BackoffExhausted): void => {
-  const { incarnation, path } = context
-  context.publish(
-    new SupervisorEscalated({ path, incarnation, atMillis: context.wallMillis(), reason: fault.message })
-  )
+const giveUp = (
+  { tree: { restarts, withinMillis } }: Life,
+  context: Context,
+  { exhausted, name, reason }: Machine.Effect<Spec> & { readonly _tag: "GiveUp" }
+): void => {
+  const { incarnation, path: supervisor } = context
+  const fault =
+    exhausted === "intensity"
+      ? new RestartLimitReached({ supervisor, child: name, restarts, withinMillis, reason })
+      : new BackoffExhausted({ supervisor, name, reason })
+  const atMillis = context.wallMillis()
+  context.publish(new SupervisorEscalated({ path: supervisor, incarnation, atMillis, reason: fault.message }))
   context.stop("shutdown", Cause.fail(fault))
 }
 
 // Backoff
 
-/** Asks the child's schedule for the next delay; one that ran well for a whole period starts it anew. */
-const delay = (life: Life, context: Context, name: string, starts: number, reason: string): void => {
-  const schedule = life.specs.get(name)?.backoff
-  if (schedule === undefined) return
+/** Waits as long as the child's schedule says; one that ran well for a whole period starts it anew. */
+const delay = (
+  life: Life,
+  context: Context,
+  { child: { backoff, name }, reason, starts }: Machine.Effect<Spec> & { readonly _tag: "Delay" }
+): void => {
+  if (backoff === undefined) return
   const sinceMillis = life.runningSinceMillis.get(name)
-  const healthy = sinceMillis !== undefined && context.nowMillis() - sinceMillis >= life.tree.withinMillis
   life.runningSinceMillis.delete(name)
-  if (healthy) life.scheduleStates.delete(name)
-  const state = life.scheduleStates.has(name) ? life.scheduleStates.get(name) : schedule.initial
+  if (sinceMillis !== undefined && context.nowMillis() - sinceMillis >= life.tree.withinMillis)
+    life.scheduleStates.delete(name)
+  const state = life.scheduleStates.has(name) ? life.scheduleStates.get(name) : backoff.initial
   const nowMillis = context.wallMillis()
-  const stepping = Effect.map(schedule.step(nowMillis, reason, state), ([next, , decision]) => ({
-    scheduleState: next,
-    delayMillis: ScheduleDecision.isDone(decision)
-      ? null
-      : Math.max(0, ScheduleIntervals.start(decision.intervals) - nowMillis)
-  }))
-  context.pipe(stepping, (exit) => {
-    const { delayMillis, scheduleState } =
-      exit._tag === "Success" ? exit.value : { delayMillis: null, scheduleState: state }
-    return new DelayKnown({ name, starts, reason, delayMillis, scheduleState })
+  const waiting = Effect.flatMap(backoff.step(nowMillis, reason, state), ([scheduleState, , decision]) => {
+    const exhausted = ScheduleDecision.isDone(decision)
+    const delayMillis = exhausted ? 0 : Math.max(0, ScheduleIntervals.start(decision.intervals) - nowMillis)
+    const elapsed = new DelayElapsed({ name, starts, reason, exhausted, scheduleState })
+    return Effect.as(delayMillis > 0 ? Effect.sleep(delayMillis) : Effect.void, elapsed)
   })
+  // A schedule that dies is a bug of the declaration, so it takes down whoever was declared with it.
+  context.pipe(waiting, Exit.getOrElse(throwCause))
 }
 
-const delayKnown = (life: Life, context: Context, message: DelayKnown): Life => {
-  const { delayMillis, name, reason, scheduleState, starts } = message
-  if (!life.specs.has(name)) return life
+const throwCause = (cause: Cause.Cause<never>): never => {
+  throw Cause.squash(cause)
+}
+
+const delayElapsed = (life: Life, context: Context, message: DelayElapsed): Life => {
+  const { exhausted, name, reason, scheduleState, starts } = message
+  // It may have been replaced meanwhile, schedule and all.
+  if (!life.machine.waits(name, starts)) return life
   life.scheduleStates.set(name, scheduleState)
-  if (delayMillis === null)
-    escalate(context, new BackoffExhausted({ supervisor: context.path, name, reason }))
-  else context.after(delayMillis, new DelayElapsed({ name, starts }), `restart ${name}`)
-  return life
+  if (exhausted) return advance(life, context, { _tag: "DelaysExhausted", name, starts, reason })
+  return advance(life, context, { _tag: "DelayElapsed", name, starts })
 }

@@ -5,7 +5,7 @@
  * actor, nine levels down, does not compile.
  */
 import { Duration } from "effect"
-import type { Actor } from "#actors/kernel/actor.ts"
+import type { Actor, AnyActor } from "#actors/kernel/actor.ts"
 import { type Tagged, toMillis } from "#actors/kernel/ask.ts"
 import type { ChildSpec, DynamicSpec, SupervisorSpec } from "#actors/kernel/ports/supervision.ts"
 import type { AutoShutdown, Strategy } from "./restart-policy.ts"
@@ -37,64 +37,68 @@ export type ChildArguments<Args> = [undefined] extends [Args]
 export const child = <M extends Tagged, A, S>(
   actor: Actor<M, A, S>,
   ...[options]: ChildArguments<A>
-): ChildSpec<S> => {
-  const restart = options?.restart ?? "permanent"
-  const significant = options?.significant ?? false
-  const name = options?.name ?? actor.name
-  if (significant && restart === "permanent") {
+): ChildSpec<S> => specOf(actor, options ?? {})
+
+const specOf = <S>(actor: AnyActor<S>, options: Partial<Omit<ChildSpec, "actor">>): ChildSpec<S> => {
+  const supervises = declaration(actor) !== undefined
+  const spec = {
+    name: options.name ?? actor.name,
+    actor,
+    args: options.args,
+    restart: options.restart ?? "permanent",
+    significant: options.significant ?? false,
+    shutdown: options.shutdown ?? (supervises ? Duration.infinity : "5 seconds"),
+    startDeadline: options.startDeadline ?? (supervises ? Duration.infinity : "30 seconds"),
+    backoff: options.backoff
+  }
+  if (spec.significant && spec.restart === "permanent") {
     throw new Error(
-      `the child ${name} cannot be both significant and permanent, since a permanent child never ends for good; make it transient or temporary`
+      `the child ${spec.name} cannot be both significant and permanent, since a permanent child never ends for good; make it transient or temporary`
     )
   }
-  const supervises = declaration(actor) !== undefined
-  return {
-    name,
-    actor,
-    args: options?.args,
-    restart,
-    significant,
-    shutdown: options?.shutdown ?? (supervises ? Duration.infinity : "5 seconds"),
-    startDeadline: options?.startDeadline ?? (supervises ? Duration.infinity : "30 seconds"),
-    backoff: options?.backoff
-  }
+  return spec
 }
 
 export const treeOf = (name: string, spec: SupervisorSpec<unknown>): Tree => {
   const { autoShutdown = "never", children, intensity, strategy } = spec
-  const names = children.map((each) => each.name)
-  const twice = names.find((each, index) => names.indexOf(each) !== index)
-  if (twice !== undefined) {
-    throw new Error(
-      `the supervisor ${name} declares two children named ${twice}; give one of them another name`
-    )
+  const names = new Set<string>()
+  for (const each of children) {
+    if (names.has(each.name)) {
+      throw new Error(
+        `the supervisor ${name} declares two children named ${each.name}; give one of them another name`
+      )
+    }
+    names.add(each.name)
+    const unfit = misfit(each, autoShutdown)
+    if (unfit !== undefined) {
+      throw new Error(`the supervisor ${name} cannot take ${each.name}: ${unfit.reason}; ${unfit.remedy}`)
+    }
   }
-  const significant = children.find((each) => each.significant)
-  if (significant !== undefined && autoShutdown === "never") {
-    throw new Error(
-      `the supervisor ${name} declares ${significant.name} significant but never shuts down for it; set autoShutdown`
-    )
-  }
-  return { name, strategy, ...intensityOf(intensity), autoShutdown, children }
+  return { name, strategy, ...intensityOf(name, intensity), autoShutdown, children }
 }
 
-export const dynamicTreeOf = <A, S>(name: string, spec: DynamicSpec<A, S>): Tree => ({
-  name,
-  strategy: "dynamic",
-  ...intensityOf(spec.intensity),
-  autoShutdown: "never",
-  children: [
-    {
-      name: spec.child.name,
-      actor: spec.child,
-      args: undefined,
-      restart: spec.restart ?? "permanent",
-      significant: false,
-      shutdown: spec.shutdown ?? "5 seconds",
-      startDeadline: spec.startDeadline ?? "30 seconds",
-      backoff: spec.backoff
-    }
-  ]
-})
+/** Why a child cannot be one of a supervisor that ends by itself, or does not, in this way. */
+export const misfit = (
+  { significant }: ChildSpec<unknown>,
+  autoShutdown: AutoShutdown
+): { readonly reason: string; readonly remedy: string } | undefined =>
+  significant && autoShutdown === "never"
+    ? {
+        reason: "it is significant, and the supervisor never shuts down for a child",
+        remedy: "set the supervisor's autoShutdown, or declare the child not significant"
+      }
+    : undefined
+
+export const dynamicTreeOf = <A, S>(name: string, spec: DynamicSpec<A, S>): Tree => {
+  const { child: actor, intensity, ...options } = spec
+  return {
+    name,
+    strategy: "dynamic",
+    ...intensityOf(name, intensity),
+    autoShutdown: "never",
+    children: [specOf(actor, options)]
+  }
+}
 
 /** Draws a declaration for a terminal, and for the test that guards it against accidental edits. */
 export const draw = ({ tree }: Declared, indent = ""): string => {
@@ -122,7 +126,13 @@ const declaration = (actor: object): Tree | undefined =>
 const isTree = (value: unknown): value is Tree =>
   typeof value === "object" && value !== null && "strategy" in value && "children" in value
 
-const intensityOf = (intensity: SupervisorSpec<never>["intensity"]) => ({
-  restarts: intensity?.restarts ?? 1,
-  withinMillis: toMillis(intensity?.within ?? "5 seconds")
-})
+const intensityOf = (name: string, intensity: SupervisorSpec<never>["intensity"]) => {
+  const restarts = intensity?.restarts ?? 1
+  const withinMillis = toMillis(intensity?.within ?? "5 seconds")
+  if (!Number.isInteger(restarts) || restarts < 0 || !(withinMillis > 0)) {
+    throw new Error(
+      `the supervisor ${name} allows ${restarts} restarts in ${withinMillis} ms; allow a whole number, 0 or more, within a time`
+    )
+  }
+  return { restarts, withinMillis }
+}
