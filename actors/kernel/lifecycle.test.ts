@@ -1,6 +1,7 @@
 import test from "ava"
-import { Cause, Effect, type Scope } from "effect"
-import { type Acts, Call, Do, endOf, keep, puppet } from "#chaos/sim/puppet.ts"
+import { Cause, Effect } from "effect"
+import { type Acts, Call, crash, Do, endOf, keep, puppet } from "#chaos/sim/puppet.ts"
+import { afterwards, newResource } from "#chaos/sim/resource.ts"
 import { onStage } from "#chaos/sim/stage.ts"
 import { SimWorld } from "#chaos/sim/world.ts"
 import { StartFailed, StartTimedOut } from "#protocols/runtime.ts"
@@ -379,35 +380,3 @@ test("closing the scope of a system stops its tree in order", (t) => {
   })
   t.deepEqual(log, ["b", "a"])
 })
-
-function crash(): never {
-  throw new Error("out of luck")
-}
-
-function afterwards<A, E, R>(millis: number, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-  return Effect.zipRight(Effect.sleep(millis), effect)
-}
-
-/** Counts how often it is open. */
-const newResource = (closeMillis: number) => {
-  const resource = {
-    opened: 0,
-    openings: 0,
-    most: 0,
-    open: Effect.acquireRelease(
-      Effect.sync(() => {
-        resource.opened++
-        resource.openings++
-        resource.most = Math.max(resource.most, resource.opened)
-      }),
-      () =>
-        Effect.map(closeMillis === 0 ? Effect.void : Effect.sleep(closeMillis), () => void resource.opened--)
-    ) as Effect.Effect<void, never, Scope.Scope>,
-    /** Without counting among those of which there may be one. */
-    openBeside: Effect.acquireRelease(
-      Effect.sync(() => void resource.opened++),
-      () => Effect.sync(() => void resource.opened--)
-    )
-  }
-  return resource
-}

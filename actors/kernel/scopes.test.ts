@@ -1,7 +1,8 @@
 import test from "ava"
-import { Cause, Effect, Exit, type Scope } from "effect"
+import { Cause, Effect, Exit } from "effect"
 import fc from "fast-check"
-import { type Acts, Do, keep, type PuppetContext, puppet } from "#chaos/sim/puppet.ts"
+import { type Acts, crash, Do, keep, type PuppetContext, puppet } from "#chaos/sim/puppet.ts"
+import { afterwards, newResource } from "#chaos/sim/resource.ts"
 import { onStage } from "#chaos/sim/stage.ts"
 import type { SimWorld } from "#chaos/sim/world.ts"
 import * as Actor from "./actor.ts"
@@ -264,35 +265,3 @@ const assault = fc.tuple(
   ),
   fc.constantFrom(0, 1, 4, 11, 6_000)
 )
-
-function crash(): never {
-  throw new Error("out of luck")
-}
-
-function afterwards<A, E, R>(millis: number, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-  return Effect.zipRight(Effect.sleep(millis), effect)
-}
-
-/** Counts how often it is open. */
-const newResource = (closeMillis: number) => {
-  const resource = {
-    opened: 0,
-    openings: 0,
-    most: 0,
-    open: Effect.acquireRelease(
-      Effect.sync(() => {
-        resource.opened++
-        resource.openings++
-        resource.most = Math.max(resource.most, resource.opened)
-      }),
-      () =>
-        Effect.map(closeMillis === 0 ? Effect.void : Effect.sleep(closeMillis), () => void resource.opened--)
-    ) as Effect.Effect<void, never, Scope.Scope>,
-    /** Without counting among those of which there may be one. */
-    openBeside: Effect.acquireRelease(
-      Effect.sync(() => void resource.opened++),
-      () => Effect.sync(() => void resource.opened--)
-    )
-  }
-  return resource
-}
