@@ -1,7 +1,7 @@
 /**
  * The same scenarios on OTP's own supervisors and on ours: whatever a person can see must be the same.
  *
- *   UC_SCENARIOS=100000 ava supervisors/engine/otp-differential.test.ts    more of them
+ *   UC_SCENARIOS=100000 ava --timeout=1h supervisors/engine/otp-differential.test.ts    more of them
  *   UC_SCENARIOS=1 UC_SEED=4711 ava …                                      the one that failed
  *
  * What is left out, and why: the header of supervision-traces.ts, and the comments where

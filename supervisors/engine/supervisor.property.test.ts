@@ -1,7 +1,7 @@
 /**
  * Random trees under random crashes, without Erlang: ours against a model that is plain functions.
  *
- *   UC_SCENARIOS=100000 ava supervisors/engine/supervisor.property.test.ts    more of them
+ *   UC_SCENARIOS=100000 ava --timeout=1h supervisors/engine/supervisor.property.test.ts    more of them
  *   UC_SCENARIOS=1 UC_SEED=4711 ava …                                         the one that failed
  */
 import { randomInt } from "node:crypto"
