@@ -23,21 +23,15 @@ import {
   UnknownMessage
 } from "#protocols/delivery.ts"
 import {
-  ActorAbandoned,
-  ActorEnded,
-  ActorFailed,
-  ActorRestarted,
   type ActorSnapshot,
-  ActorStarted,
   type ActorStatus,
   LinkedActorEnded,
-  MailboxOverflow,
-  SlowHandler,
   StartFailed,
   StartTimedOut
 } from "#protocols/runtime.ts"
 import type { ChildSignal, Definition, ErasedHandlers } from "./actor.ts"
 import { Answer, ignore } from "./actor.ts"
+import * as announce from "./announcements.ts"
 import { Ask, type Tagged, toMillis } from "./ask.ts"
 import { ContextOf, type ReplyTo, type SpawnOptions } from "./context.ts"
 import { Ending } from "./ending.ts"
@@ -92,6 +86,7 @@ export class Instance {
   /** The effect of a handler, of init, onStop or of closing the scope is running. */
   #fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
   #ending: Ending | undefined
+  #startTimer: Callback | undefined
   #stopTimer: Callback | undefined
   #life: Life | undefined
   #watchers: Set<Watcher> | undefined
@@ -140,11 +135,7 @@ export class Instance {
   restart(): void {
     if (this.status !== "down") return
     this.start()
-    if (this.system.events.heard("ActorRestarted")) {
-      this.system.events.publish(
-        new ActorRestarted({ ...this.#stamp(), supervisor: this.parent?.path ?? "" }, quick)
-      )
-    }
+    announce.restarted(this)
   }
 
   /** What its place holds from the next life on. */
@@ -156,20 +147,27 @@ export class Instance {
   }
 
   #initialise(effect: Effect.Effect<unknown, unknown, unknown>): void {
-    const startMillis = toMillis(this.#options.startDeadline ?? defaultStartMillis)
-    const { incarnation } = this
-    const timedOut = new Callback(() => {
-      // The init of a life that was abandoned cancels no timer.
-      if (this.incarnation !== incarnation) return
-      this.#end("crashed", Cause.fail(new StartTimedOut({ path: this.path, afterMillis: startMillis })))
-      this.#interrupt()
-    })
-    if (startMillis !== noTimeouts) this.system.timers.start(timedOut, startMillis)
+    this.#expectReady()
     this.run(effect, (exit) => {
-      this.system.timers.cancel(timedOut)
       if (Exit.isSuccess(exit)) this.#begin(exit.value)
       else if (this.#ending === undefined || !Cause.isInterruptedOnly(exit.cause)) this.#crash(exit.cause)
     })
+  }
+
+  /** From here on its start deadline runs, until it is ready or ends. */
+  #expectReady(): void {
+    const startMillis = toMillis(this.#options.startDeadline ?? defaultStartMillis)
+    if (this.#startTimer !== undefined || startMillis === noTimeouts) return
+    this.#startTimer = new Callback(() => {
+      this.#end("crashed", Cause.fail(new StartTimedOut({ path: this.path, afterMillis: startMillis })))
+      this.#interrupt()
+    })
+    this.system.timers.start(this.#startTimer, startMillis)
+  }
+
+  #started(): void {
+    if (this.#startTimer !== undefined) this.system.timers.cancel(this.#startTimer)
+    this.#startTimer = undefined
   }
 
   #begin(state: unknown): void {
@@ -177,16 +175,17 @@ export class Instance {
     this.#state = state
     this.#initialised = true
     if (this.status !== "starting") return this.#wake()
-    if (this.definition.readiness === "manual") return this.#wakeIfWaiting()
-    this.ready()
+    if (this.definition.readiness !== "manual") return this.ready()
+    this.#expectReady()
+    this.#wakeIfWaiting()
   }
 
   /** Takes messages from now on, and tells the parent so. */
   ready(): void {
     if (this.status !== "starting") return
+    this.#started()
     this.status = "running"
-    const { events } = this.system
-    if (events.heard("ActorStarted")) events.publish(new ActorStarted(this.#stamp(), quick))
+    announce.started(this)
     const { name, incarnation } = this
     if (this.parent === undefined) this.system.rootStarted()
     else this.parent.childSignal({ _tag: "ChildStarted", name, incarnation })
@@ -264,11 +263,7 @@ export class Instance {
     this.system.deadLetters.add(this.path, tagOf(lost), "mailbox full")
     if (lost instanceof Ask)
       lost.settle(Exit.fail(new MailboxFull({ path: lost.path, request: lost.request._tag, capacity })))
-    // The 1st, 2nd, 4th, 8th… loss: enough to notice and to see that it goes on.
-    if ((this.dropped & (this.dropped - 1)) !== 0 || !this.system.events.heard("MailboxOverflow")) return
-    this.system.events.publish(
-      new MailboxOverflow({ ...this.#stamp(), dropped: this.dropped, capacity }, quick)
-    )
+    announce.overflowed(this, capacity)
   }
 
   #schedule(): void {
@@ -335,10 +330,7 @@ export class Instance {
   #handleTimed(entry: Entry): void {
     const [millis, standsFor] = this.system.dispatcher.sample(() => this.#handle(entry))
     this.handlerMillis += millis * standsFor
-    if (millis < slowHandlerMillis || !this.system.events.heard("SlowHandler")) return
-    this.system.events.publish(
-      new SlowHandler({ ...this.#stamp(), handling: tagOf(this.#current), tookMillis: millis }, quick)
-    )
+    if (millis >= slowHandlerMillis) announce.slow(this, tagOf(this.#current), millis)
   }
 
   #handle(entry: Entry): void {
@@ -491,6 +483,10 @@ export class Instance {
     this.children ??= new Map()
     const name = options.name ?? this.#freeName(definition.name)
     const holder = this.children.get(name)
+    if (name === "" || name.includes("/")) {
+      const reason = "a name is a step of a path, so it is not empty and has no slash"
+      throw new StartFailed({ path: `${this.path}/${name}`, reason })
+    }
     if (holder !== undefined) throw new NameTaken({ name, holder: holder.path })
     if (this.status === "down" || this.status === "gone" || this.#ending?.children !== undefined)
       throw new StartFailed({ path: `${this.path}/${name}`, reason: `its parent is ${this.status}` })
@@ -610,6 +606,7 @@ export class Instance {
     const duringInit = this.status === "starting"
     this.#ending = new Ending(this, reason, cause, duringInit)
     this.status = "stopping"
+    this.#started()
     this.#refuseQueued()
     const shutdownMillis = this.#shutdownMillis
     if (shutdownMillis !== noTimeouts) {
@@ -631,11 +628,7 @@ export class Instance {
   /** For its ending, too. */
   reportCrash(cause: Cause.Cause<unknown>): void {
     this.lastCrash = describeCause(cause)
-    if (!this.system.events.heard("ActorFailed")) return
-    const handling = tagOf(this.#current)
-    this.system.events.publish(
-      new ActorFailed({ ...this.#stamp(), handling, cause: Cause.pretty(cause) }, quick)
-    )
+    announce.failed(this, tagOf(this.#current), cause)
   }
 
   #refuseQueued(): void {
@@ -687,11 +680,7 @@ export class Instance {
     if (this.#stopTimer !== undefined) this.system.timers.start(this.#stopTimer, killGraceMillis)
     // Without a fiber it waits for a child, which is given up by itself.
     if (this.#fiber === undefined) return
-    this.system.events.publish(new ActorAbandoned(this.#stamp(), quick))
-    this.system.log(
-      "warn",
-      `${this.path} was killed but still runs something that cannot be interrupted; it is abandoned`
-    )
+    announce.abandoned(this)
     this.#dropCurrent("it was killed")
     this.#fiber = undefined
     this.#schedule()
@@ -715,19 +704,12 @@ export class Instance {
       this.parent.children.delete(this.name)
       this.system.actors--
     }
-    this.#publishEnd(ended)
+    announce.ended(this, ended)
     const watchers = this.#watchers
     this.#watchers = undefined
     if (watchers !== undefined) for (const watcher of watchers) watcher.notice(ended)
     if (this.parent === undefined) this.system.rootEnded(ended)
     else this.parent.childSignal({ _tag: "ChildEnded", name: this.name, ended })
-  }
-
-  #publishEnd(ended: Ended): void {
-    const { events } = this.system
-    if (!events.heard("ActorEnded")) return
-    const cause = Cause.isEmpty(ended.cause) ? "" : Cause.pretty(ended.cause)
-    events.publish(new ActorEnded({ ...this.#stamp(), reason: ended.reason, cause }, quick))
   }
 
   // Watching it from outside
@@ -773,10 +755,6 @@ export class Instance {
     }
   }
 
-  #stamp() {
-    return { path: this.path, incarnation: this.incarnation, atMillis: this.system.clock.wallMillis() }
-  }
-
   #why(): "stopped" | "stopping" | "restarting" {
     if (this.status === "stopping") return "stopping"
     return this.status === "down" ? "restarting" : "stopped"
@@ -791,9 +769,6 @@ export class Instance {
     this.system.deadLetters.add(this.path, tag, why)
   }
 }
-
-/** Events are built from the runtime's own values. */
-const quick = { disableValidation: true }
 
 const tagOf = (entry: Tagged | Ask | undefined): string =>
   entry === undefined ? "" : entry instanceof Ask ? entry.request._tag : entry._tag

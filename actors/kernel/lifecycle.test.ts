@@ -330,6 +330,28 @@ test("an init that throws after it stopped itself is still a crash", (t) => {
   t.true(ended.duringInit)
 })
 
+test("an actor that never calls itself ready has the same deadline", (t) => {
+  const Dawdler = Actor.make("dawdler", {
+    messages: [],
+    readiness: "manual",
+    init: () => ({}),
+    handlers: {}
+  })
+  const ended = onStage((system) => endOf(system.spawn(Dawdler, { startDeadline: "3 seconds" })))
+  t.like(ended, { reason: "crashed", duringInit: true })
+  t.true(Cause.squash(ended.cause) instanceof StartTimedOut)
+})
+
+test("a name is one step of a path", (t) => {
+  onStage((system) =>
+    Effect.sync(() => {
+      for (const name of ["", "a/b"]) {
+        t.throws(() => system.spawn(puppet(), { name }), { instanceOf: StartFailed, message: /has no slash/ })
+      }
+    })
+  )
+})
+
 test("an init that takes too long says so", (t) => {
   const ended = onStage((system) => {
     const { ended } = keep(system, { init: () => Effect.sleep("1 hour") }, { startDeadline: "3 seconds" })
