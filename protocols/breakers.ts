@@ -14,7 +14,7 @@
  * dead.
  */
 import { Schema } from "effect"
-import type { Fault } from "./fault.ts"
+import type { FaultUnion } from "./fault.ts"
 
 // Values
 
@@ -141,10 +141,7 @@ export class AutomationStopped extends Schema.TaggedError<AutomationStopped>()("
   }
 }
 
-export type BreakerFault = BreakerOpen | BreakerHeld | AutomationStopped
-
-/** The compiler holds breaker faults to the shape of all faults. */
-export type BreakerFaultShape = BreakerFault extends Fault ? true : never
+export type BreakerFault = FaultUnion<BreakerOpen | BreakerHeld | AutomationStopped>
 
 // Requests to one breaker
 

@@ -8,7 +8,7 @@
  * counted, sampled, published as an event, and silent to its sender.
  */
 import { Schema } from "effect"
-import type { Fault } from "./fault.ts"
+import type { FaultUnion } from "./fault.ts"
 
 const target = { path: Schema.String, request: Schema.String }
 
@@ -101,7 +101,7 @@ export const DeliveryFault = Schema.Union(
   LinkLost,
   MalformedMessage
 )
-export type DeliveryFault = typeof DeliveryFault.Type
+export type DeliveryFault = FaultUnion<typeof DeliveryFault.Type>
 
 /** A name in the local registry, or among the children of one actor, has one holder at a time. */
 export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", {
@@ -113,6 +113,3 @@ export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", {
     return `the name ${this.name} is taken by ${this.holder}; stop that actor first or choose another name`
   }
 }
-
-/** The compiler holds delivery faults to the shape of all faults. */
-export type DeliveryFaultShape = DeliveryFault extends Fault ? true : never

@@ -11,3 +11,6 @@ export interface Fault {
   readonly message: string
   readonly definite: boolean
 }
+
+/** The same union, held to the shape of all faults: one without it does not compile. */
+export type FaultUnion<Union extends Fault> = Union

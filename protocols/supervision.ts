@@ -8,6 +8,7 @@
  * Not promised: that requests are served while a group of children is being restarted; they wait.
  */
 import { Schema } from "effect"
+import type { FaultUnion } from "./fault.ts"
 
 // Values
 
@@ -130,7 +131,7 @@ export const SupervisionFault = Schema.Union(
   UnfitChild,
   ChildStartFailed
 )
-export type SupervisionFault = typeof SupervisionFault.Type
+export type SupervisionFault = FaultUnion<typeof SupervisionFault.Type>
 
 // Requests
 
