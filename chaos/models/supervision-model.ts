@@ -7,58 +7,38 @@
  * it against OTP.
  */
 
-export interface ModelChild {
-  readonly name: string
-  readonly restart: "permanent" | "transient" | "temporary"
-  readonly significant?: boolean
-  readonly shutdown: number | "brutal"
-  /** Which starts at this path, counted from 1, fail. */
-  readonly initFailures: ReadonlyArray<number>
-  readonly ignoreStarts?: ReadonlyArray<number>
-  readonly supervisor?: ModelSupervisor
-}
+import type {
+  OracleAction,
+  OracleChild,
+  OracleNode,
+  OraclePath,
+  OracleSupervisor
+} from "../harness/otp-oracle.ts"
 
-export interface ModelSupervisor {
-  readonly strategy: "one-for-one" | "one-for-all" | "rest-for-one" | "dynamic"
-  readonly intensity: { readonly restarts: number; readonly withinMillis: number }
-  readonly autoShutdown: "never" | "any-significant" | "all-significant"
-  readonly children: ReadonlyArray<ModelChild>
-}
-
-type Path = ReadonlyArray<string>
-
-export type ModelAction =
-  | {
-      readonly kind: "exit"
-      readonly path: Path
-      readonly reason: "normal" | "shutdown" | "crash" | "kill"
-    }
-  | { readonly kind: "terminate-child" | "restart-child" | "delete-child"; readonly path: Path }
-  | { readonly kind: "start-child"; readonly path: Path; readonly child: ModelChild }
-  | { readonly kind: "wait"; readonly millis: number }
+/** The oracle's actions, and time: OTP counts in whole seconds, so only the model can be asked about it. */
+export type ModelAction = OracleAction | { readonly kind: "wait"; readonly millis: number }
 
 type Outcome = "ok" | "failed" | "ignored"
 
 export type ModelEvent =
-  | { readonly event: "start"; readonly path: Path; readonly attempt: number; readonly outcome: Outcome }
-  | { readonly event: "exit"; readonly path: Path; readonly reason: string }
-
-export interface ModelNode {
-  readonly name: string
-  readonly state: "running" | "undefined"
-  readonly children?: ReadonlyArray<ModelNode>
-}
+  | {
+      readonly event: "start"
+      readonly path: OraclePath
+      readonly attempt: number
+      readonly outcome: Outcome
+    }
+  | { readonly event: "exit"; readonly path: OraclePath; readonly reason: string }
 
 export interface ModelStep {
   readonly events: ReadonlyArray<ModelEvent>
   readonly answer: string | null
-  readonly tree: ReadonlyArray<ModelNode>
+  readonly tree: ReadonlyArray<OracleNode>
   readonly rootEnding: string | null
 }
 
 /** What comes of the boot, and of each action. Between two of them a millisecond passes. */
 export const playModel = (
-  root: ModelSupervisor,
+  root: OracleSupervisor,
   actions: ReadonlyArray<ModelAction>
 ): ReadonlyArray<ModelStep> => {
   const model = new Model(root)
@@ -67,8 +47,8 @@ export const playModel = (
 
 /** A child's place at its supervisor, and what runs there. */
 interface Place {
-  readonly path: Path
-  readonly spec: ModelChild
+  readonly path: OraclePath
+  readonly spec: OracleChild
   up: boolean
   /** If it is a supervisor, who is below it. */
   crew: Crew | undefined
@@ -76,7 +56,7 @@ interface Place {
 
 /** Whom a running supervisor has below it. */
 interface Crew {
-  readonly spec: ModelSupervisor
+  readonly spec: OracleSupervisor
   readonly place: Place
   /** The supervisor's own supervisor; the root has none. */
   readonly above: Crew | undefined
@@ -91,7 +71,7 @@ class Model {
   #events: Array<ModelEvent> = []
   #rootEnding: string | null = null
 
-  constructor(supervisor: ModelSupervisor) {
+  constructor(supervisor: OracleSupervisor) {
     this.#root = placeAt([], { name: "", restart: "temporary", shutdown: 0, initFailures: [], supervisor })
     if (this.#start(this.#root, undefined) === "failed") this.#rootEnding = "failed"
   }
@@ -124,7 +104,7 @@ class Model {
   }
 
   /** "When the supervisor is started, the child processes are started in order." */
-  #boot(place: Place, spec: ModelSupervisor, above: Crew | undefined): Outcome {
+  #boot(place: Place, spec: OracleSupervisor, above: Crew | undefined): Outcome {
     const crew: Crew = { spec, place, above, places: [], restartsMillis: [] }
     for (const child of spec.strategy === "dynamic" ? [] : spec.children) {
       const next = placeAt([...place.path, child.name], child)
@@ -243,7 +223,7 @@ class Model {
     }
   }
 
-  #exit(path: Path, reason: (ModelAction & { readonly kind: "exit" })["reason"]): string | null {
+  #exit(path: OraclePath, reason: (ModelAction & { readonly kind: "exit" })["reason"]): string | null {
     const place = this.#placeAt(path)
     if (place?.up !== true) return "noproc"
     const above = path.length === 0 ? undefined : this.#crewAt(path.slice(0, -1))
@@ -258,7 +238,7 @@ class Model {
     return null
   }
 
-  #startChild(crew: Crew, child: ModelChild): string {
+  #startChild(crew: Crew, child: OracleChild): string {
     const { autoShutdown, children, strategy } = crew.spec
     const { ignoreStarts = [], initFailures, name } = child
     const [template = child] = children
@@ -285,11 +265,11 @@ class Model {
     return "ok"
   }
 
-  #crewAt(path: Path): Crew | undefined {
+  #crewAt(path: OraclePath): Crew | undefined {
     return this.#placeAt(path)?.crew
   }
 
-  #placeAt(path: Path): Place | undefined {
+  #placeAt(path: OraclePath): Place | undefined {
     return path.reduce<Place | undefined>(
       (at, name) => at?.crew?.places.find(({ spec }) => spec.name === name),
       this.#root
@@ -297,7 +277,7 @@ class Model {
   }
 }
 
-const placeAt = (path: Path, spec: ModelChild): Place => ({ path, spec, up: false, crew: undefined })
+const placeAt = (path: OraclePath, spec: OracleChild): Place => ({ path, spec, up: false, crew: undefined })
 
 /** Who restarts along with a child, itself included. In start order. */
 const groupOf = (place: Place, { places, spec: { strategy } }: Crew): ReadonlyArray<Place> => {
@@ -305,7 +285,7 @@ const groupOf = (place: Place, { places, spec: { strategy } }: Crew): ReadonlyAr
   return strategy === "rest-for-one" ? places.slice(places.indexOf(place)) : [place]
 }
 
-const drawn = ({ crew, spec: { name }, up }: Place): ModelNode =>
+const drawn = ({ crew, spec: { name }, up }: Place): OracleNode =>
   up
     ? { name, state: "running", ...(crew !== undefined && { children: crew.places.map(drawn) }) }
     : { name, state: "undefined" }

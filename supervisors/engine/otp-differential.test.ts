@@ -13,8 +13,8 @@ import { otpAvailable, runOnOtp, type Scenario } from "#chaos/harness/otp-oracle
 import { play } from "#chaos/harness/supervision-player.ts"
 import { randomScenario, shrunk, told } from "#chaos/harness/supervision-scenarios.ts"
 import { difference, written } from "#chaos/harness/supervision-traces.ts"
+import { playModel } from "#chaos/models/supervision-model.ts"
 import { Prng } from "#chaos/sim/prng.ts"
-import { playModel } from "./supervision-model.ts"
 
 const scenarioCount = Number(process.env["UC_SCENARIOS"] ?? 1_500)
 const firstSeed = Number(process.env["UC_SEED"] ?? randomInt(1_000_000_000))

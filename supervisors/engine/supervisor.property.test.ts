@@ -16,8 +16,8 @@ import {
   told
 } from "#chaos/harness/supervision-scenarios.ts"
 import { difference, written } from "#chaos/harness/supervision-traces.ts"
+import { playModel } from "#chaos/models/supervision-model.ts"
 import { Prng } from "#chaos/sim/prng.ts"
-import { playModel } from "./supervision-model.ts"
 
 const scenarioCount = Number(process.env["UC_SCENARIOS"] ?? 3_000)
 const stormCount = Math.ceil(scenarioCount / 3)
