@@ -41,8 +41,8 @@ export class ActorUnavailable extends Schema.TaggedError<ActorUnavailable>()("Ac
 }) {
   readonly definite = true
   override get message() {
-    const next =
-      this.why === "restarting" || this.why === "stopping" ? "ask again after a pause" : "look it up again"
+    const passing = this.why === "restarting" || this.why === "stopping" || this.why === "link lost"
+    const next = passing ? "ask again after a pause" : "look it up again"
     return `${this.path} did not take ${this.request}: ${this.why}; nothing happened, ${next}`
   }
 }
@@ -91,6 +91,47 @@ export class MalformedMessage extends Schema.TaggedError<MalformedMessage>()("Ma
   }
 }
 
+/** The sender is known, and may not do that there. */
+export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitted", {
+  ...target,
+  actorId: Schema.String,
+  /** What it takes; empty for what no client may send. */
+  needs: Schema.String
+}) {
+  readonly definite = true
+  override get message() {
+    const next =
+      this.needs === ""
+        ? "no client may send it"
+        : `it takes ${this.needs} there: use a token that grants it, or ask who may issue one`
+    return `${this.actorId} may not send ${this.request} to ${this.path}: ${next}`
+  }
+}
+
+/** The message was not carried: one of the ends takes none of that size. */
+export class MessageTooLarge extends Schema.TaggedError<MessageTooLarge>()("MessageTooLarge", {
+  ...target,
+  bytes: Schema.Int,
+  bytesMax: Schema.Int
+}) {
+  readonly definite = true
+  override get message() {
+    return `${this.request} for ${this.path} has ${this.bytes} bytes and the link takes ${this.bytesMax}; nothing happened, send it in smaller pieces`
+  }
+}
+
+/** It was handled, and its answer has a size that the link does not carry. */
+export class AnswerTooLarge extends Schema.TaggedError<AnswerTooLarge>()("AnswerTooLarge", {
+  ...target,
+  bytes: Schema.Int,
+  bytesMax: Schema.Int
+}) {
+  readonly definite = false
+  override get message() {
+    return `the answer of ${this.path} to ${this.request} has ${this.bytes} bytes and the link takes ${this.bytesMax}; it was handled: ask for less at a time`
+  }
+}
+
 /** All that can come back from any ask, besides its own answer and failure. */
 export const DeliveryFault = Schema.Union(
   DeadlineExceeded,
@@ -99,7 +140,10 @@ export const DeliveryFault = Schema.Union(
   ActorCrashed,
   UnknownMessage,
   LinkLost,
-  MalformedMessage
+  MalformedMessage,
+  NotPermitted,
+  MessageTooLarge,
+  AnswerTooLarge
 )
 export type DeliveryFault = FaultUnion<typeof DeliveryFault.Type>
 

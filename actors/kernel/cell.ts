@@ -66,7 +66,7 @@ export const make = (
             }
           }
         )
-        const peer = context.mount(send)
+        const peer = context.mount({ send })
         receive = (batch) => peer.receive(batch)
         for (const batch of early) receive(batch)
         context.pipe(Deferred.await(exited), (exit) => new Exited({ reason: Exit.getOrElse(exit, String) }))
@@ -85,6 +85,9 @@ export const make = (
     inspect: ({ mode, peer, pid }) => ({ mode, pid, malformed: peer.malformed })
   })
 
+/** All that is not in the cell is behind its link. */
+const outside = ""
+
 /** Hosts `root` inside a cell, linked to the tree outside. Fails when the root does not start. */
 export const host = <M extends Tagged, S>(
   root: Actor.Actor<M, void, S>,
@@ -93,8 +96,11 @@ export const host = <M extends Tagged, S>(
 ): Effect.Effect<ActorSystem.ActorSystem<M>, StartFailed, S | ActorSystem.World | Scope.Scope> =>
   Effect.gen(function* () {
     const system = yield* ActorSystem.make(path.slice(1), root)
-    const outside = path.slice(0, path.lastIndexOf("/"))
-    const peer = new Peer(system, outside, link.send, () => system.fork(system.stop))
+    const peer = new Peer(system, outside, {
+      send: link.send,
+      onStop: () => void system.fork(system.stop)
+    })
+    system.mount(peer)
     link.onBatch((batch) => peer.receive(batch))
     return system
   })

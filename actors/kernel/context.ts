@@ -5,13 +5,14 @@
  * piped effects end with it, and nothing of them reaches the next one.
  */
 import { Cause, type Context, type Duration, type Effect, type Exit, type Scope } from "effect"
+import type { Address } from "#protocols/address.ts"
 import type { ActorSnapshot, NoSuchActor } from "#protocols/runtime.ts"
 import type { Actor, ErasedHandlers, Handlers } from "./actor.ts"
 import { erase } from "./actor.ts"
 import type { Answered, Failure, Request, Success, Tagged } from "./ask.ts"
 import { askWith, toMillis } from "./ask.ts"
 import type { Instance } from "./instance.ts"
-import { Peer } from "./peer.ts"
+import { Peer, type PeerOptions } from "./peer.ts"
 import type { ActorRef, Ended } from "./ref.ts"
 
 /** Answers an ask after its handler has returned. The first answer counts. */
@@ -101,12 +102,16 @@ export interface InitContext<Message extends Tagged, Services = never> {
   stop(reason?: "finished" | "shutdown", cause?: Cause.Cause<unknown>): void
   /** Ends `init` for an actor declared with manual readiness. */
   ready(): void
-  /** The subtree below this actor lives behind a link, for as long as this life lasts. */
-  mount(send: (batch: ReadonlyArray<unknown>) => void): Peer
+  /** What lies below a path, this actor's own unless stated, lives behind a link for as long as this life lasts. */
+  mount(options: PeerOptions, path?: string): Peer
+  /** The other end of a link that asks us and is not asked: a client. */
+  peer(options: PeerOptions): Peer
   /** The holder of a registered name, when it is an instance of that declaration. */
   named<M extends Tagged, A, S>(name: string, actor: Actor<M, A, S>): ActorRef<M> | undefined
   /** The actor at a path, when it is an instance of that declaration. */
   lookup<M extends Tagged, A, S>(path: string, actor: Actor<M, A, S>): ActorRef<M> | undefined
+  /** The actor that an address names, wherever it is. */
+  at<M extends Tagged>(address: Address<M>): ActorRef<M>
   /** The tree of this system, cells included. */
   wholeTree(path?: string, depth?: number): Effect.Effect<ActorSnapshot, NoSuchActor>
   inspect(path: string): { readonly actor: ActorSnapshot; readonly state: unknown } | NoSuchActor
@@ -224,17 +229,23 @@ export class ContextOf implements ActorContext<Tagged, unknown, unknown> {
       .onEnd(system.events.subscribe((event) => this.#instance.hear(() => toMessage(event)), tags))
   }
 
-  mount(send: (batch: ReadonlyArray<unknown>) => void): Peer {
+  mount(options: PeerOptions, path = this.path): Peer {
     const { system } = this.#instance
-    const peer = new Peer(system, this.path, send)
+    const peer = new Peer(system, path, options)
     this.#instance.life().onEnd(system.mount(peer))
     return peer
+  }
+  peer(options: PeerOptions): Peer {
+    return new Peer(this.#instance.system, "", options)
   }
   named<M extends Tagged, A, S>(name: string, actor: Actor<M, A, S>) {
     return this.#instance.system.named(name, actor)
   }
   lookup<M extends Tagged, A, S>(path: string, actor: Actor<M, A, S>) {
     return this.#instance.system.lookup(path, actor)
+  }
+  at<M extends Tagged>(address: Address<M>) {
+    return this.#instance.system.at(address)
   }
   wholeTree(path?: string, depth?: number) {
     return this.#instance.system.wholeTree(path, depth)

@@ -3,9 +3,9 @@
  * `eventsPerSecondMax` a second are published, since they tend to come in floods.
  */
 import { DeadLetter } from "#protocols/runtime.ts"
+import { Ring } from "#protocols/wire/ring.ts"
 import type { EventStream } from "./event-stream.ts"
 import type { WorldClock } from "./ports/clock.ts"
-import { Ring } from "./ring.ts"
 
 const keptMax = 64
 const eventsPerSecondMax = 10

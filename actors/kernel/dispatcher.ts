@@ -12,9 +12,9 @@
  */
 import type { Fiber, Scheduler } from "effect"
 import { FiberRef } from "effect"
+import { Ring } from "#protocols/wire/ring.ts"
 import type { WorldClock } from "./ports/clock.ts"
 import type { Scheduling } from "./ports/scheduling.ts"
-import { Ring } from "./ring.ts"
 
 /** Something that may have messages to handle. */
 export interface Ready {

@@ -29,6 +29,7 @@ import {
   StartFailed,
   StartTimedOut
 } from "#protocols/runtime.ts"
+import { Ring } from "#protocols/wire/ring.ts"
 import type { ChildSignal, Definition, ErasedHandlers } from "./actor.ts"
 import { Answer, ignore } from "./actor.ts"
 import * as announce from "./announcements.ts"
@@ -39,7 +40,6 @@ import { ActorTimer, Life, Outcome } from "./life.ts"
 import { LocalRef } from "./local-ref.ts"
 import { type Entry, Mailbox } from "./mailbox.ts"
 import { type ActorRef, describeCause, type Ended, type EndReason, type Watcher } from "./ref.ts"
-import { Ring } from "./ring.ts"
 import { isEffect } from "./run-effect.ts"
 import type { ActorSystem } from "./system.ts"
 import { Callback } from "./timer-wheel.ts"

@@ -14,6 +14,9 @@ export class LocalRef implements ActorRef<Tagged> {
   get path(): string {
     return this.instance.path
   }
+  get messages() {
+    return this.instance.definition.messages
+  }
   tell(message: Tagged): void {
     this.instance.tell(message)
   }

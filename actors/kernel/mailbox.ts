@@ -4,9 +4,10 @@
  * The bound is on what others send. An actor's own timers and outcomes pass it: there are only as many
  * as the actor started itself. Asks for whose room backpressure waits are bounded by the same number.
  */
+
+import { Ring } from "#protocols/wire/ring.ts"
 import { Ask, type Tagged } from "./ask.ts"
 import type { ActorTimer, Outcome } from "./life.ts"
-import { Ring } from "./ring.ts"
 
 export type Entry = Tagged | Ask | ActorTimer | Outcome
 

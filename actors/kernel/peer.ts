@@ -1,101 +1,152 @@
 /**
- * A peer: the other end of a link, with a subtree of its own. Both ends run this same code.
+ * A peer: the other end of a link, with a tree of its own. Both ends run this same code; a cell, another
+ * node and a client differ in what they are given.
  *
- * What its actors are told and asked in one turn of the dispatcher leaves as one batch. Of frames that
- * the other side has not dealt with yet at most `inFlightMax` are under way; behind them at most
- * `queuedMax` wait. Beyond that an ask is refused and a tell becomes a dead letter, so a peer that
- * stalls costs bounded memory.
+ *   our actors ──► asks, tells, watches ──► outbox ══ link ══► inbound ──► their actors
+ *
+ * What leaves in one turn of the dispatcher leaves as one batch. What is to be sent and what is under way
+ * are bounded: see outbox.ts. Beyond the bound an ask is refused and a tell becomes a dead letter. An end
+ * that does not read the answers that it asked for loses its link.
  *
  * When the link is gone, asks whose frame had left end with `LinkLost`, those still queued with
- * `ActorUnavailable`, and watches fire with the reason "lost".
+ * `ActorUnavailable`, and watches fire with the reason "lost", or "node-lost" where more is known.
  */
-import { Cause, Either, Exit, Schema } from "effect"
+import { Cause, Either, Exit } from "effect"
 import {
   ActorUnavailable,
+  AnswerTooLarge,
   LinkLost,
   MailboxFull,
   MalformedMessage,
+  MessageTooLarge,
   UnknownMessage
 } from "#protocols/delivery.ts"
-import { GetTree, NoSuchActor } from "#protocols/runtime.ts"
-import type { MessageClass } from "./actor.ts"
-import { Ask, type Tagged } from "./ask.ts"
+import { GetTree } from "#protocols/runtime.ts"
 import {
-  answerCodec,
-  decodeEnded,
-  encodeEnded,
-  encodeFault,
+  approximateBytes,
+  completed,
   type Frame,
   isFrame,
-  isRequest,
-  messageCodec
-} from "./frames.ts"
-import type { Instance } from "./instance.ts"
+  type Outcome,
+  takenBytes,
+  takenFrames
+} from "#protocols/wire/frames.ts"
+import { defaultLimits, Outbox, type OutboxLimits } from "#protocols/wire/outbox.ts"
+import type { MessageClass } from "./actor.ts"
+import type { Ask, Tagged } from "./ask.ts"
+import type { Gate } from "./gate.ts"
+import { Inbound, systemPath } from "./inbound.ts"
+import { answerCodec, decodeEnded, isRequest, messageCodec, tagOf } from "./message-codecs.ts"
+import type { Packing } from "./ports/links.ts"
 import type { Ended, Watcher } from "./ref.ts"
-import { Ring } from "./ring.ts"
 import type { ActorSystem } from "./system.ts"
 
-/** What no actor has as its path. */
-const systemPath = ""
 const systemMessages: ReadonlyMap<string, MessageClass> = new Map([[GetTree._tag, GetTree]])
-const decodeGetTree = Schema.decodeUnknownEither(GetTree)
 
-const inFlightMax = 16_384
-const queuedMax = 65_536
+export interface PeerOptions {
+  readonly send: (batch: ReadonlyArray<Frame>) => void
+  /** What the other end may do; without it, everything. */
+  readonly gate?: Gate
+  /** Has large messages travel in parts. */
+  readonly packing?: Packing
+  readonly messageBytesMax?: number
+  readonly limits?: OutboxLimits
+  /** The other end wants our tree to stop. Only the host of a cell obeys. */
+  readonly onStop?: () => void
+  readonly onDatagram?: (packet: unknown) => void
+  /** The other end broke the rules in a way that only ends with the link. */
+  readonly onStalled?: (reason: string) => void
+}
+
+const defaultMessageBytesMax = 64 * 1024 * 1024
+
+/** For what passes through this process on its way to the other end: its outcome, as it came. */
+type Raw = (outcome: Outcome) => void
 
 interface Outgoing {
   readonly ask: Ask
+  readonly raw: Raw | undefined
   sent: boolean
 }
 
 export class Peer {
   readonly #system: ActorSystem
-  readonly #send: (batch: ReadonlyArray<unknown>) => void
-  readonly #onStop: () => void
-  /** Path of the subtree on the other side. */
+  /** Path of the tree on the other side. */
   readonly path: string
-  readonly #queue = new Ring<Frame>(64)
-  #inFlight = 0
+  readonly #options: PeerOptions
+  readonly #outbox: Outbox
+  readonly #inbound: Inbound
   #taken = 0
+  #takenBytes = 0
   #flushing = false
   #lost: string | undefined
   #ids = 0
   readonly #asked = new Map<number, Outgoing>()
-  readonly #answering = new Map<number, Ask>()
-  readonly #watching = new Map<Watcher, number>()
-  readonly #watched = new Map<number, { readonly instance: Instance; readonly watcher: Watcher }>()
-  /** Frames that were not understood. */
-  malformed = 0
+  readonly #watching = new Map<number, { readonly path: string; readonly watcher: Watcher }>()
+  readonly #watchIds = new Map<Watcher, number>()
+  readonly #subscriptions = new Map<number, Raw>()
+  /** A large frame that is arriving; without a head its parts are thrown away. */
+  #arriving: { head: Frame | undefined; left: number; readonly parts: Array<Uint8Array> } | undefined
+  #malformed = 0
 
-  /** `onStop`: the other side wants our tree to stop. Only the host of a cell obeys. */
-  constructor(
-    system: ActorSystem,
-    path: string,
-    send: (batch: ReadonlyArray<unknown>) => void,
-    onStop: () => void = () => {}
-  ) {
+  constructor(system: ActorSystem, path: string, options: PeerOptions) {
     this.#system = system
     this.path = path
-    this.#send = send
-    this.#onStop = onStop
+    this.#options = options
+    this.#outbox = new Outbox(options.limits ?? defaultLimits, options.packing?.pack)
+    this.#inbound = new Inbound(system, this, options.gate, (frame) => this.#enqueue(frame))
+  }
+
+  /** Frames that were not understood. */
+  get malformed(): number {
+    return this.#malformed + this.#inbound.malformed
+  }
+
+  get queued(): number {
+    return this.#outbox.queued
+  }
+
+  get queuedBytes(): number {
+    return this.#outbox.queuedBytes
+  }
+
+  get droppedDatagrams(): number {
+    return this.#outbox.droppedDatagrams
+  }
+
+  get #messageBytesMax(): number {
+    return this.#options.messageBytesMax ?? defaultMessageBytesMax
   }
 
   // Going out
 
   tell(path: string, messages: ReadonlyMap<string, MessageClass>, message: Tagged): void {
     const known = messages.get(message._tag)
+    if (known === undefined) return this.#deadLetter(path, message._tag, "unknown message")
+    let encoded: unknown
+    try {
+      encoded = messageCodec(known).encode(message)
+    } catch {
+      return this.#deadLetter(path, message._tag, "malformed")
+    }
+    this.relayTell(path, encoded)
+  }
+
+  relayTell(path: string, encoded: unknown): void {
     const why =
       this.#lost !== undefined
         ? "link lost"
-        : known === undefined
-          ? "unknown message"
-          : this.#queue.size >= queuedMax
-            ? "link full"
+        : this.#outbox.full
+          ? "link full"
+          : this.#sizeOf(encoded) > this.#messageBytesMax
+            ? "too large"
             : undefined
-    if (why !== undefined || known === undefined) {
-      return this.#system.deadLetters.add(path, message._tag, why ?? "unknown message")
-    }
-    this.#enqueue(["tell", path, messageCodec(known).encode(message)])
+    if (why !== undefined) return this.#deadLetter(path, tagOf(encoded), why)
+    this.#enqueue(["tell", path, encoded])
+  }
+
+  #sizeOf(encoded: unknown): number {
+    return approximateBytes(encoded, this.#messageBytesMax + 1)
   }
 
   ask(path: string, messages: ReadonlyMap<string, MessageClass>, ask: Ask): void {
@@ -105,18 +156,39 @@ export class Peer {
     if (known === undefined || !isRequest(request)) {
       return ask.settle(Exit.fail(new UnknownMessage({ ...target, accepts: [...messages.keys()] })))
     }
+    let encoded: unknown
+    try {
+      encoded = messageCodec(known).encode(request)
+    } catch (problem) {
+      return ask.settle(Exit.fail(new MalformedMessage({ ...target, problem: firstLine(problem) })))
+    }
+    this.#ask(path, ask, encoded, undefined)
+  }
+
+  /** An ask of somebody else, as it came; its outcome goes back as it comes. */
+  relayAsk(ask: Ask, encoded: unknown, raw: Raw): void {
+    this.#ask(ask.path, ask, encoded, raw)
+  }
+
+  #ask(path: string, ask: Ask, encoded: unknown, raw: Raw | undefined): void {
+    const target = { path, request: ask.request._tag }
     if (this.#lost !== undefined)
       return ask.settle(Exit.fail(new ActorUnavailable({ ...target, why: "link lost" })))
-    if (this.#queue.size >= queuedMax)
-      return ask.settle(Exit.fail(new MailboxFull({ ...target, capacity: queuedMax })))
+    if (this.#outbox.full)
+      return ask.settle(Exit.fail(new MailboxFull({ ...target, capacity: this.#outbox.queued })))
+    const bytes = this.#sizeOf(encoded)
+    if (bytes > this.#messageBytesMax) {
+      const bytesMax = this.#messageBytesMax
+      return ask.settle(Exit.fail(new MessageTooLarge({ ...target, bytes, bytesMax })))
+    }
     const id = this.#ids++
-    this.#asked.set(id, { ask, sent: false })
+    this.#asked.set(id, { ask, raw, sent: false })
     ask.onSettled = () => {
       if (this.#asked.delete(id)) this.#enqueue(["withdraw", id])
     }
     ask.settleWithAsker()
     ask.arm(this.#system.timers)
-    this.#enqueue(["ask", id, path, ask.deadlineMillis, messageCodec(known).encode(request)])
+    this.#enqueue(["ask", id, path, ask.deadlineMillis, encoded])
   }
 
   /** Asks the system on the other side about its tree. */
@@ -127,8 +199,38 @@ export class Peer {
   watch(path: string, watcher: Watcher): void {
     if (this.#lost !== undefined) return watcher.notice(lost(path, this.#lost))
     const id = this.#ids++
-    this.#watching.set(watcher, id)
+    this.#watching.set(id, { path, watcher })
+    this.#watchIds.set(watcher, id)
     this.#enqueue(["watch", id, path])
+  }
+
+  unwatch(watcher: Watcher): void {
+    const id = this.#watchIds.get(watcher)
+    if (id === undefined) return
+    this.#watchIds.delete(watcher)
+    this.#watching.delete(id)
+    this.#enqueue(["unwatch", id])
+  }
+
+  /** Somebody else's subscription to the events of the other side. */
+  relaySubscription(path: string, tags: ReadonlyArray<string>, credit: number, raw: Raw) {
+    const id = this.#ids++
+    this.#subscriptions.set(id, raw)
+    this.#enqueue(["subscribe", id, path, tags, credit])
+    return {
+      more: (count: number) => this.#enqueue(["more", id, count]),
+      end: () => {
+        this.#subscriptions.delete(id)
+        this.#enqueue(["unsubscribe", id])
+      }
+    }
+  }
+
+  /** May be lost, like every datagram. */
+  datagram(packet: unknown): void {
+    if (this.#lost !== undefined) return
+    this.#outbox.pushDatagram(packet)
+    this.#flushSoon()
   }
 
   /** Has the tree on the other side stop, in order. */
@@ -136,205 +238,220 @@ export class Peer {
     this.#enqueue(["stop"])
   }
 
-  unwatch(watcher: Watcher): void {
-    const id = this.#watching.get(watcher)
-    if (id === undefined) return
-    this.#watching.delete(watcher)
-    this.#enqueue(["unwatch", id])
-  }
-
   #enqueue(frame: Frame): void {
     if (this.#lost !== undefined) return
-    this.#queue.push(frame)
-    if (this.#flushing || this.#inFlight >= inFlightMax) return
+    const wasFull = this.#outbox.full
+    this.#outbox.push(frame)
+    // Requests of ours stop at the bound; these are answers and events that the other end does not read.
+    if (wasFull && this.#outbox.stalled) {
+      return this.#options.onStalled?.(
+        `it does not read what it asked for: ${this.#outbox.queuedBytes} bytes in ${this.#outbox.queued} frames wait for it`
+      )
+    }
+    this.#flushSoon()
+  }
+
+  #flushSoon(): void {
+    if (this.#flushing || !(this.#outbox.ready || this.#owesTaken)) return
     this.#flushing = true
     this.#system.dispatcher.enqueue(() => this.#flush())
+  }
+
+  get #owesTaken(): boolean {
+    return this.#taken >= takenFrames || this.#takenBytes >= takenBytes
+  }
+
+  /** Sends what may leave, without waiting for the end of the turn: whoever closes the link says it last. */
+  flush(): void {
+    this.#flush()
   }
 
   #flush(): void {
     this.#flushing = false
     if (this.#lost !== undefined) return
-    const batch: Array<Frame> = this.#taken > 0 ? [["taken", this.#taken]] : []
+    const batch: Array<Frame> = []
+    if (this.#taken > 0) batch.push(["taken", this.#taken])
     this.#taken = 0
-    while (this.#inFlight < inFlightMax) {
-      const frame = this.#queue.shift()
-      if (frame === undefined) break
-      this.#inFlight++
-      if (frame[0] === "ask") {
-        const outgoing = this.#asked.get(frame[1])
-        // Settled while it waited here: the other side never hears of it.
-        if (outgoing === undefined) continue
-        outgoing.sent = true
-      }
-      batch.push(frame)
-    }
-    if (batch.length > 0) this.#send(batch)
+    this.#takenBytes = 0
+    this.#outbox.fill(batch, this.#leaves)
+    if (batch.length > 0) this.#options.send(batch)
+    this.#flushSoon()
+  }
+
+  readonly #leaves = (frame: Frame): boolean => {
+    if (frame[0] !== "ask") return true
+    const outgoing = this.#asked.get(frame[1])
+    // Settled while it waited here: the other side never hears of it.
+    if (outgoing === undefined) return false
+    outgoing.sent = true
+    return true
   }
 
   // Coming in
 
-  receive(batch: ReadonlyArray<unknown>): void {
-    let counted = 0
+  /** Whatever the other end sent; it may be anything. */
+  receive(batch: unknown): void {
+    if (this.#lost !== undefined) return
+    if (!Array.isArray(batch)) return void this.#malformed++
     for (const frame of batch) {
       if (!isFrame(frame)) {
-        this.malformed++
-        counted++
-      } else if (frame[0] === "taken") {
-        this.#inFlight = Math.max(0, this.#inFlight - frame[1])
-        if (this.#queue.size > 0) this.#flushSoon()
-      } else {
-        counted++
+        this.#malformed++
+        this.#taken++
+      } else if (frame[0] === "taken") this.#outbox.taken(frame[1])
+      else if (frame[0] === "datagram") this.#options.onDatagram?.(frame[1])
+      else {
+        this.#taken++
+        this.#takenBytes += frame[0] === "part" ? frame[1].length : approximateBytes(frame[frame.length - 1])
         this.#take(frame)
       }
     }
-    if (counted === 0) return
-    this.#taken += counted
     this.#flushSoon()
-  }
-
-  #flushSoon(): void {
-    if (this.#flushing) return
-    this.#flushing = true
-    this.#system.dispatcher.enqueue(() => this.#flush())
   }
 
   #take(frame: Frame): void {
     switch (frame[0]) {
       case "tell":
-        return this.#takeTell(frame[1], frame[2])
+        return this.#inbound.tell(frame[1], frame[2])
       case "ask":
-        return this.#takeAsk(frame[1], frame[2], frame[3], frame[4])
-      case "withdraw": {
-        const ask = this.#answering.get(frame[1])
-        this.#answering.delete(frame[1])
-        return ask?.settle(Exit.void)
-      }
+        return this.#inbound.ask(frame[1], frame[2], frame[3], frame[4])
+      case "withdraw":
+        return this.#inbound.withdraw(frame[1])
       case "reply":
-        return this.#takeReply(frame[1], frame[2])
+      case "failed":
+      case "died":
+        return this.#takeOutcome(frame)
       case "watch":
-        return this.#takeWatch(frame[1], frame[2])
-      case "unwatch": {
-        const watched = this.#watched.get(frame[1])
-        this.#watched.delete(frame[1])
-        return watched?.instance.removeWatcher(watched.watcher)
-      }
+        return this.#inbound.watch(frame[1], frame[2])
+      case "unwatch":
+        return this.#inbound.unwatch(frame[1])
       case "ended":
         return this.#takeEnded(frame[1], frame[2])
+      case "subscribe":
+        return this.#inbound.subscribe(frame[1], frame[2], frame[3], frame[4])
+      case "more":
+        return this.#inbound.more(frame[1], frame[2])
+      case "unsubscribe":
+        return this.#inbound.unsubscribe(frame[1])
+      case "event":
+      case "missed":
+        return this.#subscriptions.get(frame[1])?.(frame)
+      case "large":
+        return this.#takeLarge(frame[1], frame[2])
+      case "part":
+        return this.#takePart(frame[1])
       case "stop":
-        return this.#onStop()
+        return this.#options.onStop?.()
+      case "undelivered":
+        // Only clients are told.
+        return void this.#malformed++
     }
   }
 
-  #takeTell(path: string, encoded: unknown): void {
-    const instance = this.#system.instanceAt(path)
-    const tag = tagOf(encoded)
-    const known = instance?.definition.messages.get(tag)
-    if (instance === undefined || known === undefined) {
-      return this.#system.deadLetters.add(path, tag, instance === undefined ? "not found" : "unknown message")
+  #takeOutcome(outcome: Outcome): void {
+    const [kind, id, encoded] = outcome
+    const subscription = this.#subscriptions.get(id)
+    if (subscription !== undefined) {
+      this.#subscriptions.delete(id)
+      return subscription(outcome)
     }
-    const decoded = messageCodec(known).decode(encoded)
-    if (Either.isRight(decoded) && isTagged(decoded.right)) return instance.tell(decoded.right)
-    this.malformed++
-    this.#system.deadLetters.add(path, tag, "malformed")
-  }
-
-  #takeAsk(id: number, path: string, deadlineMillis: number, encoded: unknown): void {
-    if (path === systemPath) return this.#takeSystemAsk(id, encoded)
-    const request = tagOf(encoded)
-    const target = { path, request }
-    const instance = this.#system.instanceAt(path)
-    const known = instance?.definition.messages.get(request)
-    if (instance === undefined) {
-      return this.#refuse(id, new ActorUnavailable({ ...target, why: "not found" }))
-    }
-    if (known === undefined) {
-      const accepts = [...instance.definition.messages.keys()]
-      return this.#refuse(id, new UnknownMessage({ ...target, accepts }))
-    }
-    const decoded = messageCodec(known).decode(encoded)
-    if (Either.isLeft(decoded) || !isTagged(decoded.right) || !isRequest(decoded.right)) {
-      this.malformed++
-      const problem = Either.isLeft(decoded)
-        ? (decoded.left.message.split("\n", 1)[0] ?? "")
-        : "it is not an ask"
-      return this.#refuse(id, new MalformedMessage({ ...target, problem }))
-    }
-    const { encode } = answerCodec(decoded.right)
-    const ask = new Ask(
-      decoded.right,
-      path,
-      deadlineMillis,
-      (exit) => {
-        if (this.#answering.delete(id)) this.#enqueue(["reply", id, encode(exit)])
-      },
-      undefined
-    )
-    this.#answering.set(id, ask)
-    instance.deliver(ask)
-  }
-
-  /** The system itself is asked, not one of its actors. */
-  #takeSystemAsk(id: number, encoded: unknown): void {
-    const decoded = decodeGetTree(encoded)
-    if (Either.isLeft(decoded)) {
-      this.malformed++
-      const problem = decoded.left.message.split("\n", 1)[0] ?? ""
-      return this.#refuse(id, new MalformedMessage({ path: systemPath, request: tagOf(encoded), problem }))
-    }
-    const { depth, path } = decoded.right
-    const found = this.#system.snapshot(path, depth)
-    const exit = found instanceof NoSuchActor ? Exit.fail(found) : Exit.succeed(found)
-    this.#enqueue(["reply", id, answerCodec(decoded.right).encode(exit)])
-  }
-
-  #refuse(id: number, fault: ActorUnavailable | UnknownMessage | MalformedMessage): void {
-    this.#enqueue(["reply", id, encodeFault(Exit.fail(fault))])
-  }
-
-  #takeReply(id: number, encoded: unknown): void {
     const outgoing = this.#asked.get(id)
     if (outgoing === undefined) return
     this.#asked.delete(id)
-    const { ask } = outgoing
+    const { ask, raw } = outgoing
+    if (raw !== undefined) {
+      raw(outcome)
+      return ask.settle(Exit.void)
+    }
+    if (kind === "died") return ask.settle(Exit.die(new Error(String(encoded))))
     if (!isRequest(ask.request)) return
-    const decoded = answerCodec(ask.request).decode(encoded)
-    if (Either.isRight(decoded) && Exit.isExit(decoded.right)) return ask.settle(decoded.right)
-    this.malformed++
-    const problem = `its answer does not decode: ${Either.isLeft(decoded) ? decoded.left.message.split("\n", 1)[0] : ""}`
+    const codec = answerCodec(ask.request)
+    const decoded = (kind === "reply" ? codec.success : codec.failure).decode(encoded)
+    if (Either.isRight(decoded)) {
+      return ask.settle(kind === "reply" ? Exit.succeed(decoded.right) : Exit.fail(decoded.right))
+    }
+    this.#malformed++
+    const problem = `its answer does not decode: ${decoded.left}`
     ask.settle(Exit.fail(new MalformedMessage({ path: ask.path, request: ask.request._tag, problem })))
   }
 
-  #takeWatch(id: number, path: string): void {
-    const instance = this.#system.instanceAt(path)
-    const watcher: Watcher = {
-      notice: (ended) => {
-        this.#watched.delete(id)
-        this.#enqueue(["ended", id, encodeEnded(ended)])
-      }
-    }
-    if (instance === undefined) {
-      return watcher.notice({ path, incarnation: 0, reason: "absent", cause: Cause.empty, duringInit: false })
-    }
-    this.#watched.set(id, { instance, watcher })
-    instance.addWatcher(watcher)
+  #takeEnded(id: number, encoded: unknown): void {
+    const watching = this.#watching.get(id)
+    if (watching === undefined) return
+    this.#watching.delete(id)
+    this.#watchIds.delete(watching.watcher)
+    const decoded = decodeEnded(encoded)
+    if (Either.isLeft(decoded)) this.#malformed++
+    watching.watcher.notice(
+      Either.getOrElse(decoded, () => lost(watching.path, "its death notice does not decode"))
+    )
   }
 
-  #takeEnded(id: number, encoded: unknown): void {
-    for (const [watcher, other] of this.#watching) {
-      if (other !== id) continue
-      this.#watching.delete(watcher)
-      const decoded = decodeEnded(encoded)
-      if (Either.isRight(decoded)) watcher.notice(decoded.right)
-      else this.malformed++
-      return
+  // Large frames
+
+  #takeLarge(head: Frame, bytes: number): void {
+    const { packing } = this.#options
+    if (packing === undefined) return void this.#malformed++
+    const fits = bytes <= this.#messageBytesMax
+    if (!fits) this.#refuseLarge(head, bytes)
+    this.#arriving = { head: fits ? head : undefined, left: bytes, parts: [] }
+  }
+
+  #refuseLarge(head: Frame, bytes: number): void {
+    const bytesMax = this.#messageBytesMax
+    const request = "(too large to be read)"
+    switch (head[0]) {
+      case "tell": {
+        const fault = new MessageTooLarge({ path: head[1], request, bytes, bytesMax })
+        return this.#inbound.undelivered(head[1], request, "too large", fault)
+      }
+      case "ask":
+        return this.#inbound.refuse(head[1], new MessageTooLarge({ path: head[2], request, bytes, bytesMax }))
+      case "reply":
+      case "failed": {
+        const outgoing = this.#asked.get(head[1])
+        if (outgoing === undefined) return
+        const { path, request: asked } = outgoing.ask
+        this.#asked.delete(head[1])
+        return outgoing.ask.settle(
+          Exit.fail(new AnswerTooLarge({ path, request: asked._tag, bytes, bytesMax }))
+        )
+      }
+      case "event":
+        return this.#subscriptions.get(head[1])?.(["missed", head[1], 1])
     }
   }
+
+  #takePart(bytes: Uint8Array): void {
+    const arriving = this.#arriving
+    if (arriving === undefined || bytes.length > arriving.left) {
+      this.#arriving = undefined
+      return void this.#malformed++
+    }
+    arriving.left -= bytes.length
+    if (arriving.head !== undefined) arriving.parts.push(bytes)
+    if (arriving.left > 0) return
+    this.#arriving = undefined
+    if (arriving.head !== undefined) this.#takeWhole(arriving.head, arriving.parts)
+  }
+
+  #takeWhole(head: Frame, parts: ReadonlyArray<Uint8Array>): void {
+    let frame: unknown
+    try {
+      frame = completed(head, this.#options.packing?.unpack(concatenated(parts)))
+    } catch {
+      frame = undefined
+    }
+    if (isFrame(frame)) this.#take(frame)
+    else this.#malformed++
+  }
+
+  // The end
 
   /** The link is gone. Nothing more goes out or comes in. */
-  close(reason: string): void {
+  close(reason: string, how: "lost" | "node-lost" = "lost"): void {
     if (this.#lost !== undefined) return
     this.#lost = reason
-    for (const { ask, sent } of this.#asked.values()) {
+    for (const { ask, sent } of [...this.#asked.values()]) {
       const target = { path: ask.path, request: ask.request._tag }
       ask.onSettled = undefined
       ask.settle(
@@ -344,29 +461,41 @@ export class Peer {
       )
     }
     this.#asked.clear()
-    for (const watcher of [...this.#watching.keys()]) watcher.notice(lost(this.path, reason))
+    const watching = [...this.#watching.values()]
     this.#watching.clear()
-    for (const { instance, watcher } of this.#watched.values()) instance.removeWatcher(watcher)
-    this.#watched.clear()
-    // Nobody is there to hear the answers; what is being handled goes on.
-    const answering = [...this.#answering.values()]
-    this.#answering.clear()
-    for (const ask of answering) ask.settle(Exit.void)
-    for (let frame = this.#queue.shift(); frame !== undefined; frame = this.#queue.shift()) {
-      if (frame[0] === "tell") this.#system.deadLetters.add(frame[1], tagOf(frame[2]), "link lost")
-    }
+    this.#watchIds.clear()
+    for (const { path, watcher } of watching) watcher.notice(lost(path, reason, how))
+    const subscriptions = [...this.#subscriptions]
+    this.#subscriptions.clear()
+    for (const [id, raw] of subscriptions) raw(["died", id, reason])
+    this.#inbound.close()
+    this.#outbox.drain((frame) => {
+      if (frame[0] === "tell") this.#deadLetter(frame[1], tagOf(frame[2]), "link lost")
+    })
+  }
+
+  #deadLetter(path: string, tag: string, why: string): void {
+    this.#system.deadLetters.add(path, tag, why)
   }
 }
 
-export const lost = (path: string, reason: string): Ended => ({
+export const lost = (path: string, reason: string, how: "lost" | "node-lost" = "lost"): Ended => ({
   path,
   incarnation: 0,
-  reason: "lost",
+  reason: how,
   cause: Cause.fail(new Error(reason)),
   duringInit: false
 })
 
-const isTagged = (value: unknown): value is Tagged =>
-  typeof value === "object" && value !== null && "_tag" in value && typeof value._tag === "string"
+const concatenated = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
 
-const tagOf = (encoded: unknown): string => (isTagged(encoded) ? encoded._tag : "(no tag)")
+const firstLine = (problem: unknown): string =>
+  (problem instanceof Error ? problem.message : String(problem)).split("\n", 1)[0] ?? ""

@@ -5,12 +5,12 @@
  * restarts the actor. What was queued for a life that ended does not reach the next one.
  */
 import { Cause } from "effect"
+import type { Address } from "#protocols/address.ts"
+import type { EndReason as EndReasonSchema } from "#protocols/runtime.ts"
 import type { Ask, Tagged } from "./ask.ts"
 
 /** Who may be told and asked `Message`. */
-export interface ActorRef<in Message extends Tagged> {
-  /** From the root: `/node01/chainfire/raft`. */
-  readonly path: string
+export interface ActorRef<in Message extends Tagged> extends Address<Message> {
   /** Fire and forget. Never blocks, never fails; what cannot be delivered is a dead letter. */
   tell(message: Message): void
   /** For the kernel: `ask` builds the envelope. */
@@ -31,9 +31,10 @@ export interface Watcher {
  *   finished   by itself, as planned            shutdown   asked to, by its supervisor or itself
  *   crashed    a defect; see the cause          killed     did not stop by its deadline, or was told to die
  *   ignored    its init chose not to start      absent     there was no life to watch
- *   lost       the link to where it lives is gone
+ *   lost       the link to where it lives is gone; it may live on
+ *   node-lost  the node where it lived has failed, or is another process now
  */
-export type EndReason = "finished" | "shutdown" | "crashed" | "killed" | "ignored" | "absent" | "lost"
+export type EndReason = typeof EndReasonSchema.Type
 
 export interface Ended {
   readonly path: string
@@ -48,7 +49,7 @@ export interface Ended {
 
 /** OTP's distinction: what a transient child is restarted for, and what breaks a link. */
 export const isAbnormal = (reason: EndReason): boolean =>
-  reason === "crashed" || reason === "killed" || reason === "lost"
+  reason === "crashed" || reason === "killed" || reason === "lost" || reason === "node-lost"
 
 /** What went wrong in one line, for people. The whole of it is in the cause. */
 export const describeCause = (cause: Cause.Cause<unknown>): string => {

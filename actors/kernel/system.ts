@@ -7,6 +7,7 @@
 
 import type { Fiber, Scope } from "effect"
 import { Cause, Context, Deferred, Effect, FiberId, Random, Runtime } from "effect"
+import type { Address } from "#protocols/address.ts"
 import { type ActorSnapshot, NoSuchActor, StartFailed } from "#protocols/runtime.ts"
 import type { Actor, Definition } from "./actor.ts"
 import type { Tagged } from "./ask.ts"
@@ -80,6 +81,8 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
   readonly deadLetters: DeadLetters
   readonly names = new LocalNames()
   readonly #mounts = new Map<string, Peer>()
+  /** Grows whenever a link is mounted or gone: what was found by path before may be wrong now. */
+  mountings = 0
   /** How many actors there are, the root included. */
   actors = 1
   /** Called for each message about to be handled, when set. */
@@ -126,12 +129,23 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
 
   /**
    * The actor at a path, when it is an instance of that declaration. What lives on the other side of a
-   * link is taken at its word: whether it is there, and what it is, shows when it is asked.
+   * link, or will once there is one, is taken at its word: whether it is there, and what it is, shows
+   * when it is asked.
    */
   lookup<M extends Tagged, A, S>(path: string, actor: Actor<M, A, S>): ActorRef<M> | undefined {
-    if (this.peerOf(path) !== undefined) return new RemoteRef(this, path, actor.definition)
+    if (!this.isOwn(path) || this.peerOf(path) !== undefined)
+      return new RemoteRef(this, path, actor.definition.messages)
     const found = this.#find(path)
     return found instanceof Instance && found.definition === actor.definition ? found.ref : undefined
+  }
+
+  /**
+   * The actor that an address names, wherever it is. What is not there, or does not take those messages,
+   * shows when it is told or asked.
+   */
+  at<M extends Tagged>(address: Address<M>): ActorRef<M> {
+    const found = this.isOwn(address.path) ? this.#find(address.path) : undefined
+    return found instanceof Instance ? found.ref : new RemoteRef(this, address.path, address.messages)
   }
 
   /** The holder of a registered name, when it is an instance of that declaration. */
@@ -205,12 +219,24 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
     this.timers.stop()
   }
 
-  /** Answers for the subtree below `path` from now on: it lives on the other side of a link. */
+  /**
+   * Answers from now on for what lies below its path: that lives on the other side of a link. One whose
+   * path is empty answers for all that is not below our own root.
+   */
   mount(peer: Peer): () => void {
     this.#mounts.set(peer.path, peer)
+    this.mountings++
     return () => {
-      if (this.#mounts.get(peer.path) === peer) this.#mounts.delete(peer.path)
+      if (this.#mounts.get(peer.path) !== peer) return
+      this.#mounts.delete(peer.path)
+      this.mountings++
     }
+  }
+
+  /** Whether a path lies in the tree of this system, cells included. */
+  isOwn(path: string): boolean {
+    const root = this.#root.path
+    return path === root || path.startsWith(`${root}/`)
   }
 
   /** For links: whoever is meant by a path that came from outside. */
@@ -234,10 +260,17 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
     return at
   }
 
-  /** For remote refs: the link behind which the actor at a path lives, if one is up. */
+  /** The link behind which a path lies, if one is up: the one with the longest path that fits. */
   peerOf(path: string): Peer | undefined {
-    for (const [mounted, peer] of this.#mounts) if (path.startsWith(`${mounted}/`)) return peer
-    return undefined
+    const own = this.isOwn(path)
+    let found: Peer | undefined
+    for (const peer of this.#mounts.values()) {
+      // The place of a cell is ours, what is below it is not. Of another node all is.
+      const fits = path.startsWith(`${peer.path}/`) || (!own && path === peer.path)
+      if (!fits || (own && peer.path === "")) continue
+      if (found === undefined || peer.path.length > found.path.length) found = peer
+    }
+    return found
   }
 }
 
