@@ -15,6 +15,7 @@
  */
 import { Schema } from "effect"
 import type { FaultUnion } from "./fault.ts"
+import { ActorId, event, observe, operate } from "./message.ts"
 
 // Values
 
@@ -31,9 +32,10 @@ export const BreakerNumbers = Schema.Struct({
 export type BreakerNumbers = typeof BreakerNumbers.Type
 
 /** Who, as the gateway has authenticated them, and why. */
-const order = { by: Schema.NonEmptyString, reason: Schema.NonEmptyString }
+const order = { by: ActorId, reason: Schema.NonEmptyString }
 
-export const Order = Schema.Struct(order)
+/** The same once it was given. */
+export const Order = Schema.Struct({ by: Schema.NonEmptyString, reason: Schema.NonEmptyString })
 export type Order = typeof Order.Type
 
 export const BreakerStatus = Schema.Struct({
@@ -103,33 +105,35 @@ export class BreakerOpen extends Schema.TaggedError<BreakerOpen>()("BreakerOpen"
   }
 }
 
-/** Somebody holds the breaker in its state. */
-export class BreakerHeld extends Schema.TaggedError<BreakerHeld>()("BreakerHeld", {
-  breaker: Schema.String,
-  state: BreakerState,
-  ...order
-}) {
+export class BreakerHeld extends Schema.TaggedError<BreakerHeld>()(
+  "BreakerHeld",
+  { breaker: Schema.String, state: BreakerState, ...Order.fields },
+  { description: "Somebody holds the breaker in its state." }
+) {
   readonly definite = true
   override get message() {
     return `breaker ${this.breaker} stays ${this.state}: ${this.by} holds it (${this.reason}); release it first`
   }
 }
 
-/** Too many nodes died at once, or somebody said stop: no machine may act on its own there. */
-export class AutomationStopped extends Schema.TaggedError<AutomationStopped>()("AutomationStopped", {
-  /** What was asked about. */
-  zone: Schema.String,
-  /** What has tripped: that zone, or with null the whole fleet. */
-  tripped: FleetScope,
-  by: Schema.String,
-  reason: Schema.String,
-  sinceMillis: Schema.Number,
-  dead: Schema.Array(Schema.String),
-  healthy: Schema.Int,
-  members: Schema.Int,
-  /** Healthy members at which it resets by itself; null where it waits for a hand. */
-  healthyNeeded: Schema.NullOr(Schema.Int)
-}) {
+export class AutomationStopped extends Schema.TaggedError<AutomationStopped>()(
+  "AutomationStopped",
+  {
+    /** What was asked about. */
+    zone: Schema.String,
+    /** What has tripped: that zone, or with null the whole fleet. */
+    tripped: FleetScope,
+    by: Schema.String,
+    reason: Schema.String,
+    sinceMillis: Schema.Number,
+    dead: Schema.Array(Schema.String),
+    healthy: Schema.Int,
+    members: Schema.Int,
+    /** Healthy members at which it resets by itself; null where it waits for a hand. */
+    healthyNeeded: Schema.NullOr(Schema.Int)
+  },
+  { description: "Too many nodes died at once, or somebody said stop: no machine may act on its own there." }
+) {
   readonly definite = true
   override get message() {
     const where = inScope(this.tripped)
@@ -145,68 +149,68 @@ export type BreakerFault = FaultUnion<BreakerOpen | BreakerHeld | AutomationStop
 
 // Requests to one breaker
 
-export class GetBreaker extends Schema.TaggedRequest<GetBreaker>()("GetBreaker", {
-  payload: {},
-  success: BreakerStatus,
-  failure: Schema.Never
-}) {}
+export class GetBreaker extends Schema.TaggedRequest<GetBreaker>()(
+  "GetBreaker",
+  { payload: {}, success: BreakerStatus, failure: Schema.Never },
+  observe("The state of a breaker, why it is in it, and what it has counted.")
+) {}
 
-/** Opens it. One that is open already waits its whole time again. */
-export class TripBreaker extends Schema.TaggedRequest<TripBreaker>()("TripBreaker", {
-  payload: order,
-  success: BreakerStatus,
-  failure: BreakerHeld
-}) {}
+export class TripBreaker extends Schema.TaggedRequest<TripBreaker>()(
+  "TripBreaker",
+  { payload: order, success: BreakerStatus, failure: BreakerHeld },
+  operate("Opens it. One that is open already waits its whole time again.")
+) {}
 
-/** Closes it and forgets what it has counted. */
-export class ResetBreaker extends Schema.TaggedRequest<ResetBreaker>()("ResetBreaker", {
-  payload: order,
-  success: BreakerStatus,
-  failure: BreakerHeld
-}) {}
+export class ResetBreaker extends Schema.TaggedRequest<ResetBreaker>()(
+  "ResetBreaker",
+  { payload: order, success: BreakerStatus, failure: BreakerHeld },
+  operate("Closes it and forgets what it has counted.")
+) {}
 
-/** Keeps it in its state until it is released. It goes on counting. */
-export class HoldBreaker extends Schema.TaggedRequest<HoldBreaker>()("HoldBreaker", {
-  payload: order,
-  success: BreakerStatus,
-  failure: BreakerHeld
-}) {}
+export class HoldBreaker extends Schema.TaggedRequest<HoldBreaker>()(
+  "HoldBreaker",
+  { payload: order, success: BreakerStatus, failure: BreakerHeld },
+  operate("Keeps it in its state until it is released. It goes on counting.")
+) {}
 
-/** Lets it decide again, at once, by what it counted meanwhile. Releasing one that is not held succeeds. */
-export class ReleaseBreaker extends Schema.TaggedRequest<ReleaseBreaker>()("ReleaseBreaker", {
-  payload: order,
-  success: BreakerStatus,
-  failure: Schema.Never
-}) {}
+export class ReleaseBreaker extends Schema.TaggedRequest<ReleaseBreaker>()(
+  "ReleaseBreaker",
+  { payload: order, success: BreakerStatus, failure: Schema.Never },
+  operate(
+    "Lets it decide again, at once, by what it counted meanwhile. Releasing one that is not held succeeds.",
+    { repeatable: true }
+  )
+) {}
 
 // Requests to the fleet breaker
 
-/** Asked by every machine before it acts on a node by itself. Success means yes. */
-export class MayAutomate extends Schema.TaggedRequest<MayAutomate>()("MayAutomate", {
-  payload: { zone: Schema.String },
-  success: Schema.Void,
-  failure: AutomationStopped
-}) {}
+export class MayAutomate extends Schema.TaggedRequest<MayAutomate>()(
+  "MayAutomate",
+  { payload: { zone: Schema.String }, success: Schema.Void, failure: AutomationStopped },
+  observe("Asked by every machine before it acts on a node by itself. Success means yes.")
+) {}
 
-export class GetFleetBreaker extends Schema.TaggedRequest<GetFleetBreaker>()("GetFleetBreaker", {
-  payload: {},
-  success: Schema.Array(ScopeStatus),
-  failure: Schema.Never
-}) {}
+export class GetFleetBreaker extends Schema.TaggedRequest<GetFleetBreaker>()(
+  "GetFleetBreaker",
+  { payload: {}, success: Schema.Array(ScopeStatus), failure: Schema.Never },
+  observe("The fleet and each of its zones: whether automation is stopped there, why, and who is dead.")
+) {}
 
-/** Stops automation until somebody resets it: health alone does not. */
-export class TripFleetBreaker extends Schema.TaggedRequest<TripFleetBreaker>()("TripFleetBreaker", {
-  payload: { zone: FleetScope, ...order },
-  success: Schema.Void,
-  failure: Schema.Never
-}) {}
+export class TripFleetBreaker extends Schema.TaggedRequest<TripFleetBreaker>()(
+  "TripFleetBreaker",
+  { payload: { zone: FleetScope, ...order }, success: Schema.Void, failure: Schema.Never },
+  operate(
+    "Stops automation in a zone, or with null in the whole fleet, until somebody resets it: health alone does not."
+  )
+) {}
 
-/** Lets automation go on there. Who is dead now does not count again. Other scopes stay as they are. */
-export class ResetFleetBreaker extends Schema.TaggedRequest<ResetFleetBreaker>()("ResetFleetBreaker", {
-  payload: { zone: FleetScope, ...order },
-  success: Schema.Void,
-  failure: Schema.Never
-}) {}
+export class ResetFleetBreaker extends Schema.TaggedRequest<ResetFleetBreaker>()(
+  "ResetFleetBreaker",
+  { payload: { zone: FleetScope, ...order }, success: Schema.Void, failure: Schema.Never },
+  operate(
+    "Lets automation go on in a zone, or with null in the whole fleet. Who is dead now does not count again. Other scopes stay as they are."
+  )
+) {}
 
 // Events
 
@@ -220,24 +224,29 @@ const change = {
   by: Schema.String
 }
 
-/** From a state to the same one only by hand. */
-export class BreakerChanged extends Schema.TaggedClass<BreakerChanged>()("BreakerChanged", {
-  ...change,
-  from: BreakerState,
-  to: BreakerState,
-  /** What it had counted when it changed. */
-  numbers: BreakerNumbers
-}) {}
+export class BreakerChanged extends Schema.TaggedClass<BreakerChanged>()(
+  "BreakerChanged",
+  {
+    ...change,
+    from: BreakerState,
+    to: BreakerState,
+    /** What it had counted when it changed. */
+    numbers: BreakerNumbers
+  },
+  event("A breaker went from one state to another. From a state to the same one only by hand.")
+) {}
 
-export class BreakerHoldBegan extends Schema.TaggedClass<BreakerHoldBegan>()("BreakerHoldBegan", {
-  ...change,
-  state: BreakerState
-}) {}
+export class BreakerHoldBegan extends Schema.TaggedClass<BreakerHoldBegan>()(
+  "BreakerHoldBegan",
+  { ...change, state: BreakerState },
+  event("A breaker stays in its state from now on, whatever happens.")
+) {}
 
-export class BreakerHoldEnded extends Schema.TaggedClass<BreakerHoldEnded>()("BreakerHoldEnded", {
-  ...change,
-  state: BreakerState
-}) {}
+export class BreakerHoldEnded extends Schema.TaggedClass<BreakerHoldEnded>()(
+  "BreakerHoldEnded",
+  { ...change, state: BreakerState },
+  event("A breaker decides by itself again.")
+) {}
 
 export const BreakerEvent = Schema.Union(BreakerChanged, BreakerHoldBegan, BreakerHoldEnded)
 export type BreakerEvent = typeof BreakerEvent.Type
@@ -255,12 +264,14 @@ const fleetChange = {
 
 export class FleetBreakerTripped extends Schema.TaggedClass<FleetBreakerTripped>()(
   "FleetBreakerTripped",
-  fleetChange
+  fleetChange,
+  event("Machines may no longer act on their own in a zone, or with null in the whole fleet.")
 ) {}
 
 export class FleetBreakerReset extends Schema.TaggedClass<FleetBreakerReset>()(
   "FleetBreakerReset",
-  fleetChange
+  fleetChange,
+  event("Machines may act on their own again in a zone, or with null in the whole fleet.")
 ) {}
 
 export const FleetBreakerEvent = Schema.Union(FleetBreakerTripped, FleetBreakerReset)

@@ -4,23 +4,30 @@
  * Promised: nothing beyond the show. The real components replace it.
  */
 import { Schema } from "effect"
+import { observe, operate } from "./message.ts"
 
-/** Adds to the total of a key. */
-export class Write extends Schema.TaggedClass<Write>()("Write", { key: Schema.String, by: Schema.Int }) {}
+export class Write extends Schema.TaggedClass<Write>()(
+  "Write",
+  { key: Schema.String, by: Schema.Int },
+  operate("Adds to the total of a key.")
+) {}
 
-export class TotalUnknown extends Schema.TaggedError<TotalUnknown>()("TotalUnknown", { key: Schema.String }) {
+export class TotalUnknown extends Schema.TaggedError<TotalUnknown>()(
+  "TotalUnknown",
+  { key: Schema.String },
+  { description: "Nothing was written to that key since the store started." }
+) {
   readonly definite = true
   override get message() {
     return `nothing was written to ${this.key} since the store started; write to it first`
   }
 }
 
-/** The total of a key since the store started. */
-export class Total extends Schema.TaggedRequest<Total>()("Total", {
-  payload: { key: Schema.String },
-  success: Schema.Int,
-  failure: TotalUnknown
-}) {}
+export class Total extends Schema.TaggedRequest<Total>()(
+  "Total",
+  { payload: { key: Schema.String }, success: Schema.Int, failure: TotalUnknown },
+  observe("The total of a key since the store started.")
+) {}
 
 /** Time to do some work. */
 export class Tick extends Schema.TaggedClass<Tick>()("Tick", {}) {}
@@ -31,5 +38,8 @@ export class Checked extends Schema.TaggedClass<Checked>()("Checked", {
   fault: Schema.String
 }) {}
 
-/** Makes whoever gets it crash. */
-export class Crash extends Schema.TaggedClass<Crash>()("Crash", { why: Schema.String }) {}
+export class Crash extends Schema.TaggedClass<Crash>()(
+  "Crash",
+  { why: Schema.String },
+  operate("Makes whoever gets it crash.")
+) {}

@@ -10,6 +10,7 @@
  * that two processes may share a name: each outbids the other, and both appear to fail and to join in turn.
  */
 import { Schema } from "effect"
+import { admin, event, observe } from "./message.ts"
 
 // Values
 
@@ -61,15 +62,36 @@ export type Evidence = typeof Evidence.Type
 
 const about = { member: MemberRecord, evidence: Evidence }
 
-export class MemberJoined extends Schema.TaggedClass<MemberJoined>()("MemberJoined", about) {}
-export class MemberSuspected extends Schema.TaggedClass<MemberSuspected>()("MemberSuspected", about) {}
-/** It was suspected and has refuted. */
-export class MemberRecovered extends Schema.TaggedClass<MemberRecovered>()("MemberRecovered", about) {}
-/** It said goodbye. */
-export class MemberLeft extends Schema.TaggedClass<MemberLeft>()("MemberLeft", about) {}
-export class MemberFailed extends Schema.TaggedClass<MemberFailed>()("MemberFailed", about) {}
-/** It changed its metadata. */
-export class MemberUpdated extends Schema.TaggedClass<MemberUpdated>()("MemberUpdated", about) {}
+export class MemberJoined extends Schema.TaggedClass<MemberJoined>()(
+  "MemberJoined",
+  about,
+  event("A member is in the cluster: it is new, or came back as another life.")
+) {}
+export class MemberSuspected extends Schema.TaggedClass<MemberSuspected>()(
+  "MemberSuspected",
+  about,
+  event("A member does not answer. It fails unless it refutes in time.")
+) {}
+export class MemberRecovered extends Schema.TaggedClass<MemberRecovered>()(
+  "MemberRecovered",
+  about,
+  event("A member was suspected and has refuted.")
+) {}
+export class MemberLeft extends Schema.TaggedClass<MemberLeft>()(
+  "MemberLeft",
+  about,
+  event("A member has said goodbye.")
+) {}
+export class MemberFailed extends Schema.TaggedClass<MemberFailed>()(
+  "MemberFailed",
+  about,
+  event("A member has not answered for too long. It may be dead, or cut off and working.")
+) {}
+export class MemberUpdated extends Schema.TaggedClass<MemberUpdated>()(
+  "MemberUpdated",
+  about,
+  event("A member has changed its metadata.")
+) {}
 
 export const MembershipEvent = Schema.Union(
   MemberJoined,
@@ -83,26 +105,26 @@ export type MembershipEvent = typeof MembershipEvent.Type
 
 // Requests
 
-/** All members this node knows of, itself included; failed and left ones until they are forgotten. */
-export class Members extends Schema.TaggedRequest<Members>()("Members", {
-  payload: {},
-  success: Schema.Array(MemberRecord),
-  failure: Schema.Never
-}) {}
+export class Members extends Schema.TaggedRequest<Members>()(
+  "Members",
+  { payload: {}, success: Schema.Array(MemberRecord), failure: Schema.Never },
+  observe("All members this node knows of, itself included; failed and left ones until they are forgotten.")
+) {}
 
-/** Changes what this node tells about itself. */
-export class Describe extends Schema.TaggedRequest<Describe>()("Describe", {
-  payload: { metadata: Metadata },
-  success: Schema.Void,
-  failure: Schema.Never
-}) {}
+export class Describe extends Schema.TaggedRequest<Describe>()(
+  "Describe",
+  { payload: { metadata: Metadata }, success: Schema.Void, failure: Schema.Never },
+  admin("Changes what this node tells the cluster about itself.", { repeatable: true })
+) {}
 
-/** Says goodbye and waits until enough members have heard it. The node answers, but takes no part, from then on. */
-export class Leave extends Schema.TaggedRequest<Leave>()("Leave", {
-  payload: {},
-  success: Schema.Void,
-  failure: Schema.Never
-}) {}
+export class Leave extends Schema.TaggedRequest<Leave>()(
+  "Leave",
+  { payload: {}, success: Schema.Void, failure: Schema.Never },
+  admin(
+    "Says goodbye and waits until enough members have heard it. The node answers, but takes no part, from then on.",
+    { repeatable: true }
+  )
+) {}
 
 // Packets: what membership actors send each other. Any of them may be lost, late, doubled or out of order.
 

@@ -8,6 +8,7 @@
  * overflows are sampled, and `handlerMillis` is an estimate from one message in up to 64.
  */
 import { Schema } from "effect"
+import { event, observe } from "./message.ts"
 
 // Values
 
@@ -21,7 +22,8 @@ export const EndReason = Schema.Literal(
   "killed",
   "ignored",
   "absent",
-  "lost"
+  "lost",
+  "node-lost"
 )
 
 const life = { path: Schema.String, incarnation: Schema.Int, atMillis: Schema.Number }
@@ -59,16 +61,15 @@ export const ActorSnapshot: Schema.Schema<ActorSnapshot> = Schema.Struct({
   handlerMillis: Schema.Number,
   lastCrash: Schema.String,
   children: Schema.Array(Schema.suspend(() => ActorSnapshot))
-})
+}).annotations({ identifier: "ActorSnapshot" })
 
 // Faults
 
-/** No actor at that path. */
-export class NoSuchActor extends Schema.TaggedError<NoSuchActor>()("NoSuchActor", {
-  path: Schema.String,
-  nearest: Schema.String,
-  children: Schema.Array(Schema.String)
-}) {
+export class NoSuchActor extends Schema.TaggedError<NoSuchActor>()(
+  "NoSuchActor",
+  { path: Schema.String, nearest: Schema.String, children: Schema.Array(Schema.String) },
+  { description: "No actor is at that path." }
+) {
   readonly definite = true
   override get message() {
     const below = this.children.length === 0 ? "no children" : this.children.slice(0, 10).join(", ")
@@ -121,72 +122,99 @@ export class LinkedActorEnded extends Schema.TaggedError<LinkedActorEnded>()("Li
 
 // Requests
 
-/** The tree below `path`, down to `depth` levels; from the root and in full unless stated. */
-export class GetTree extends Schema.TaggedRequest<GetTree>()("GetTree", {
-  payload: { path: Schema.optional(Schema.String), depth: Schema.optional(Schema.Int) },
-  success: ActorSnapshot,
-  failure: NoSuchActor
-}) {}
+export class GetTree extends Schema.TaggedRequest<GetTree>()(
+  "GetTree",
+  {
+    payload: { path: Schema.optional(Schema.String), depth: Schema.optional(Schema.Int) },
+    success: ActorSnapshot,
+    failure: NoSuchActor
+  },
+  observe(
+    "The tree of actors at and below path, down to depth levels. From the root and in full unless stated."
+  )
+) {}
 
-/** What the actor's own `inspect` shows. */
-export class Inspect extends Schema.TaggedRequest<Inspect>()("Inspect", {
-  payload: { path: Schema.String },
-  success: Schema.Struct({ actor: ActorSnapshot, state: Schema.Unknown }),
-  failure: NoSuchActor
-}) {}
+export class Inspect extends Schema.TaggedRequest<Inspect>()(
+  "Inspect",
+  {
+    payload: { path: Schema.String },
+    success: Schema.Struct({ actor: ActorSnapshot, state: Schema.Unknown }),
+    failure: NoSuchActor
+  },
+  observe("An actor and what it shows of its state, which is what its declaration chose to show.")
+) {}
 
 // Events
 
-export class ActorStarted extends Schema.TaggedClass<ActorStarted>()("ActorStarted", life) {}
+export class ActorStarted extends Schema.TaggedClass<ActorStarted>()(
+  "ActorStarted",
+  life,
+  event("A life of an actor has begun: it takes messages from now on.")
+) {}
 
-export class ActorEnded extends Schema.TaggedClass<ActorEnded>()("ActorEnded", {
-  ...life,
-  reason: EndReason,
-  cause: Schema.String
-}) {}
+export class ActorEnded extends Schema.TaggedClass<ActorEnded>()(
+  "ActorEnded",
+  { ...life, reason: EndReason, cause: Schema.String },
+  event("A life of an actor is over. The reason says how, the cause says why where it was not planned.")
+) {}
 
-/** Comes before the `ActorEnded` of the same life, at the moment of the crash. */
-export class ActorFailed extends Schema.TaggedClass<ActorFailed>()("ActorFailed", {
-  ...life,
-  /** What it was handling; empty during init and stop. */
-  handling: Schema.String,
-  cause: Schema.String
-}) {}
+export class ActorFailed extends Schema.TaggedClass<ActorFailed>()(
+  "ActorFailed",
+  {
+    ...life,
+    /** What it was handling; empty during init and stop. */
+    handling: Schema.String,
+    cause: Schema.String
+  },
+  event("An actor has crashed. Comes before the ActorEnded of the same life, at the moment of the crash.")
+) {}
 
-export class ActorRestarted extends Schema.TaggedClass<ActorRestarted>()("ActorRestarted", {
-  ...life,
-  supervisor: Schema.String
-}) {}
+export class ActorRestarted extends Schema.TaggedClass<ActorRestarted>()(
+  "ActorRestarted",
+  { ...life, supervisor: Schema.String },
+  event("A supervisor has started an actor again after its life had ended.")
+) {}
 
-/** A supervisor gave up and passed the problem to the supervisor above. */
-export class SupervisorEscalated extends Schema.TaggedClass<SupervisorEscalated>()("SupervisorEscalated", {
-  ...life,
-  reason: Schema.String
-}) {}
+export class SupervisorEscalated extends Schema.TaggedClass<SupervisorEscalated>()(
+  "SupervisorEscalated",
+  { ...life, reason: Schema.String },
+  event("A supervisor gave up and passed the problem to the supervisor above.")
+) {}
 
-export class MailboxOverflow extends Schema.TaggedClass<MailboxOverflow>()("MailboxOverflow", {
-  ...life,
-  dropped: Schema.Int,
-  capacity: Schema.Int
-}) {}
+export class MailboxOverflow extends Schema.TaggedClass<MailboxOverflow>()(
+  "MailboxOverflow",
+  { ...life, dropped: Schema.Int, capacity: Schema.Int },
+  event("A mailbox was at its capacity, so messages were dropped. Sampled: dropped counts all of them.")
+) {}
 
-export class SlowHandler extends Schema.TaggedClass<SlowHandler>()("SlowHandler", {
-  ...life,
-  handling: Schema.String,
-  tookMillis: Schema.Number
-}) {}
+export class SlowHandler extends Schema.TaggedClass<SlowHandler>()(
+  "SlowHandler",
+  { ...life, handling: Schema.String, tookMillis: Schema.Number },
+  event(
+    "A handler took longer than the dispatcher allows, and all other actors of its process waited for it."
+  )
+) {}
 
-export class DeadLetter extends Schema.TaggedClass<DeadLetter>()("DeadLetter", {
-  path: Schema.String,
-  atMillis: Schema.Number,
-  message: Schema.String,
-  why: Schema.String,
-  /** All dead letters of this system so far, this one included. */
-  total: Schema.Int
-}) {}
+export class DeadLetter extends Schema.TaggedClass<DeadLetter>()(
+  "DeadLetter",
+  {
+    path: Schema.String,
+    atMillis: Schema.Number,
+    message: Schema.String,
+    why: Schema.String,
+    /** All dead letters of this system so far, this one included. */
+    total: Schema.Int
+  },
+  event("A message reached nobody who would handle it. Sampled: total counts all of them.")
+) {}
 
-/** It was killed and still holds on to something: a fiber or finalizer that cannot be interrupted. */
-export class ActorAbandoned extends Schema.TaggedClass<ActorAbandoned>()("ActorAbandoned", life) {}
+export class ActorAbandoned extends Schema.TaggedClass<ActorAbandoned>()(
+  "ActorAbandoned",
+  life,
+  event(
+    "An actor was killed and still holds on to something: a fiber or finalizer that cannot be interrupted."
+  )
+) {}
 
 export const RuntimeEvent = Schema.Union(
   ActorStarted,

@@ -9,6 +9,7 @@
  */
 import { Schema } from "effect"
 import type { FaultUnion } from "./fault.ts"
+import { admin, observe, operate } from "./message.ts"
 
 // Values
 
@@ -33,65 +34,69 @@ export type ChildInfo = typeof ChildInfo.Type
 
 const child = { supervisor: Schema.String, name: Schema.String }
 
-export class ChildNotFound extends Schema.TaggedError<ChildNotFound>()("ChildNotFound", {
-  ...child,
-  known: Schema.Array(Schema.String)
-}) {
+export class ChildNotFound extends Schema.TaggedError<ChildNotFound>()(
+  "ChildNotFound",
+  { ...child, known: Schema.Array(Schema.String) },
+  { description: "It has no child of that name." }
+) {
   readonly definite = true
   override get message() {
     return `${this.supervisor} has no child ${this.name}; it has ${this.known.slice(0, 10).join(", ") || "none"}`
   }
 }
 
-/** The request needs a child that does not run. */
-export class ChildRunning extends Schema.TaggedError<ChildRunning>()("ChildRunning", child) {
+export class ChildRunning extends Schema.TaggedError<ChildRunning>()("ChildRunning", child, {
+  description: "The request needs a child that does not run."
+}) {
   readonly definite = true
   override get message() {
     return `${this.supervisor} already runs ${this.name}; stop it first with TerminateChild`
   }
 }
 
-/** The request needs a child that does not run, and this one is about to be restarted. */
-export class ChildRestarting extends Schema.TaggedError<ChildRestarting>()("ChildRestarting", child) {
+export class ChildRestarting extends Schema.TaggedError<ChildRestarting>()("ChildRestarting", child, {
+  description: "The request needs a child that does not run, and this one is about to be restarted."
+}) {
   readonly definite = true
   override get message() {
     return `${this.supervisor} is about to restart ${this.name}; wait for it, or end its restarts with TerminateChild`
   }
 }
 
-/** The name has a place already, though nothing runs there. */
-export class ChildPresent extends Schema.TaggedError<ChildPresent>()("ChildPresent", child) {
+export class ChildPresent extends Schema.TaggedError<ChildPresent>()("ChildPresent", child, {
+  description: "The name has a place already, though nothing runs there."
+}) {
   readonly definite = true
   override get message() {
     return `${this.supervisor} has a stopped child ${this.name}; start it with RestartChild or remove it with DeleteChild`
   }
 }
 
-/** Dynamic children have no place to come back to. */
-export class DynamicChildren extends Schema.TaggedError<DynamicChildren>()("DynamicChildren", child) {
+export class DynamicChildren extends Schema.TaggedError<DynamicChildren>()("DynamicChildren", child, {
+  description: "Dynamic children have no place to come back to."
+}) {
   readonly definite = true
   override get message() {
     return `${this.supervisor} has dynamic children, which cannot be restarted or deleted by request; use TerminateChild and StartDynamicChild`
   }
 }
 
-/** The declaration of a child does not fit the supervisor that is to take it. */
-export class UnfitChild extends Schema.TaggedError<UnfitChild>()("UnfitChild", {
-  ...child,
-  reason: Schema.String,
-  remedy: Schema.String
-}) {
+export class UnfitChild extends Schema.TaggedError<UnfitChild>()(
+  "UnfitChild",
+  { ...child, reason: Schema.String, remedy: Schema.String },
+  { description: "The declaration of a child does not fit the supervisor that is to take it." }
+) {
   readonly definite = true
   override get message() {
     return `${this.supervisor} cannot take ${this.name}: ${this.reason}; ${this.remedy}`
   }
 }
 
-/** The new life of a child did not get through its `init`. */
-export class ChildStartFailed extends Schema.TaggedError<ChildStartFailed>()("ChildStartFailed", {
-  ...child,
-  reason: Schema.String
-}) {
+export class ChildStartFailed extends Schema.TaggedError<ChildStartFailed>()(
+  "ChildStartFailed",
+  { ...child, reason: Schema.String },
+  { description: "The new life of a child did not get through its init." }
+) {
   readonly definite = true
   override get message() {
     return `${this.supervisor} could not start ${this.name}: ${this.reason}; mend what its init needs and try again`
@@ -135,37 +140,40 @@ export type SupervisionFault = FaultUnion<typeof SupervisionFault.Type>
 
 // Requests
 
-/** Stops a child, by its deadline at the latest. It stays down until asked for; a temporary or dynamic one is gone. */
-export class TerminateChild extends Schema.TaggedRequest<TerminateChild>()("TerminateChild", {
-  payload: { name: Schema.String },
-  success: Schema.Void,
-  failure: SupervisionFault
-}) {}
+export class TerminateChild extends Schema.TaggedRequest<TerminateChild>()(
+  "TerminateChild",
+  { payload: { name: Schema.String }, success: Schema.Void, failure: SupervisionFault },
+  operate(
+    "Stops a child, by its deadline at the latest. It stays down until asked for; a temporary or dynamic one is gone."
+  )
+) {}
 
-/** Starts a stopped child. Succeeds with whether it runs now: its `init` may have chosen not to. */
-export class RestartChild extends Schema.TaggedRequest<RestartChild>()("RestartChild", {
-  payload: { name: Schema.String },
-  success: Schema.Boolean,
-  failure: SupervisionFault
-}) {}
+export class RestartChild extends Schema.TaggedRequest<RestartChild>()(
+  "RestartChild",
+  { payload: { name: Schema.String }, success: Schema.Boolean, failure: SupervisionFault },
+  operate("Starts a stopped child. Succeeds with whether it runs now: its init may have chosen not to.")
+) {}
 
-/** Removes a stopped child for good. */
-export class DeleteChild extends Schema.TaggedRequest<DeleteChild>()("DeleteChild", {
-  payload: { name: Schema.String },
-  success: Schema.Void,
-  failure: SupervisionFault
-}) {}
+export class DeleteChild extends Schema.TaggedRequest<DeleteChild>()(
+  "DeleteChild",
+  { payload: { name: Schema.String }, success: Schema.Void, failure: SupervisionFault },
+  admin("Removes a stopped child for good.")
+) {}
 
-/** Starts one more child of a dynamic supervisor, from its template. Succeeds with whether it runs now. */
-export class StartDynamicChild extends Schema.TaggedRequest<StartDynamicChild>()("StartDynamicChild", {
-  payload: { name: Schema.String, args: Schema.Unknown },
-  success: Schema.Boolean,
-  failure: SupervisionFault
-}) {}
+export class StartDynamicChild extends Schema.TaggedRequest<StartDynamicChild>()(
+  "StartDynamicChild",
+  {
+    payload: { name: Schema.String, args: Schema.Unknown },
+    success: Schema.Boolean,
+    failure: SupervisionFault
+  },
+  admin(
+    "Starts one more child of a dynamic supervisor, from its template. Succeeds with whether it runs now."
+  )
+) {}
 
-/** The children in start order. */
-export class WhichChildren extends Schema.TaggedRequest<WhichChildren>()("WhichChildren", {
-  payload: {},
-  success: Schema.Array(ChildInfo),
-  failure: Schema.Never
-}) {}
+export class WhichChildren extends Schema.TaggedRequest<WhichChildren>()(
+  "WhichChildren",
+  { payload: {}, success: Schema.Array(ChildInfo), failure: Schema.Never },
+  observe("The children of a supervisor in start order.")
+) {}

@@ -2,8 +2,13 @@ import test from "ava"
 import { Effect, Schema } from "effect"
 import { call, Do, puppet } from "#chaos/sim/puppet.ts"
 import { onStage } from "#chaos/sim/stage.ts"
+import { catalogueEntries } from "#protocols/catalogue.ts"
+import { GetAccepted, GetCatalogue } from "#protocols/catalogue-requests.ts"
+import { observe, operate } from "#protocols/message.ts"
 import type { DeadLetter } from "#protocols/runtime.ts"
 import * as Actor from "./actor.ts"
+import { ask } from "./ask.ts"
+import { Introspection } from "./introspection.ts"
 import type { ActorRef } from "./ref.ts"
 
 test("a snapshot shows the tree with its counters, down to a depth", (t) => {
@@ -92,6 +97,64 @@ test("a message that no handler knows is a dead letter", (t) => {
     })
   )
   t.deepEqual(letters, [["constructor", "unknown message"]])
+})
+
+test("a node tells which messages its clients may send, all or those of one component", (t) => {
+  const { all, links, none } = onStage((system) =>
+    Effect.gen(function* () {
+      const introspection = system.spawn(Introspection, { args: { catalogueEntries } })
+      const entries = (component?: string) =>
+        ask(introspection, new GetCatalogue(component === undefined ? {} : { component }), "1 second")
+      return { all: yield* entries(), links: yield* entries("links"), none: yield* entries("linen") }
+    })
+  )
+  t.deepEqual(all, catalogueEntries())
+  t.true(links.length > 0 && links.length < all.length)
+  t.true(links.every(({ component }) => component === "links"))
+  t.deepEqual(none, [])
+})
+
+test("a node tells which messages an actor takes from clients", (t) => {
+  const { accepted, fault, own } = onStage((system) =>
+    Effect.gen(function* () {
+      const introspection = system.spawn(Introspection, { args: { catalogueEntries } })
+      system.spawn(Clock)
+      const accepts = (path: string) => ask(introspection, new GetAccepted({ path }), "1 second")
+      return {
+        accepted: yield* accepts("/root/clock"),
+        own: yield* accepts("/root/introspection"),
+        fault: yield* Effect.flip(accepts("/root/cuckoo"))
+      }
+    })
+  )
+  t.deepEqual(accepted, ["ReadClock", "SetClock"])
+  t.deepEqual(own, ["GetTree", "Inspect", "GetCatalogue", "GetAccepted"])
+  t.is(
+    fault.message,
+    "there is no actor at /root/cuckoo; /root exists and has introspection, clock: choose a path from there"
+  )
+})
+
+class ReadClock extends Schema.TaggedRequest<ReadClock>()(
+  "ReadClock",
+  { payload: {}, success: Schema.Number, failure: Schema.Never },
+  observe("What it shows.")
+) {}
+class SetClock extends Schema.TaggedClass<SetClock>()(
+  "SetClock",
+  { to: Schema.Number },
+  operate("Sets it.")
+) {}
+class Tick extends Schema.TaggedClass<Tick>()("Tick", {}) {}
+
+const Clock = Actor.make("clock", {
+  messages: [ReadClock, Tick, SetClock],
+  init: () => 0,
+  handlers: {
+    ReadClock: (shows) => Actor.reply(shows, shows),
+    Tick: (shows) => shows + 1,
+    SetClock: (_shows, { to }) => to
+  }
 })
 
 /** A tag that every object has a property of. */

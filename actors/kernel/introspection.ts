@@ -1,10 +1,13 @@
 /**
- * Introspection: the tree of a whole system as one message, cells included.
+ * Introspection: the tree of a whole system as one message, cells included; and what its actors take.
  *
  * A cell's own snapshot is asked for over its link and put in its place. One that does not answer in
  * time is shown without what is inside it: an operator wants the tree most when something hangs.
  */
 import { Effect, Exit, Option } from "effect"
+import { address } from "#protocols/address.ts"
+import { type CatalogueEntry, GetAccepted, GetCatalogue } from "#protocols/catalogue-requests.ts"
+import { about } from "#protocols/message.ts"
 import { type ActorSnapshot, GetTree, Inspect, NoSuchActor } from "#protocols/runtime.ts"
 import * as Actor from "./actor.ts"
 import { Ask } from "./ask.ts"
@@ -13,16 +16,32 @@ import type { ActorSystem } from "./system.ts"
 
 const patienceMillis = 1_000
 
-/** Answers `GetTree` and `Inspect` for the system it runs in. A node puts one into its tree. */
+export interface IntrospectionArgs {
+  /** The messages that clients of this node may send or see: all, or those of one component. */
+  readonly catalogueEntries: (component?: string) => ReadonlyArray<CatalogueEntry>
+}
+
+/** Tells about the system it runs in. A node puts one into its tree. */
 export const Introspection = Actor.make("introspection", {
-  messages: [GetTree, Inspect],
-  init: () => ({}),
+  messages: [GetTree, Inspect, GetCatalogue, GetAccepted],
+  init: (_context, args: IntrospectionArgs) => args,
   handlers: {
     GetTree: (state, { depth, path }, context) =>
       Effect.map(context.wholeTree(path, depth), (tree) => Actor.reply(state, tree)),
     Inspect: (state, { path }, context) => {
       const found = context.inspect(path)
       return found instanceof NoSuchActor ? Actor.refuse(state, found) : Actor.reply(state, found)
+    },
+    GetCatalogue: (state, { component }) => Actor.reply(state, state.catalogueEntries(component)),
+    GetAccepted: (state, { path }, context) => {
+      const found = context.inspect(path)
+      if (found instanceof NoSuchActor) return Actor.refuse(state, found)
+      const messages = [...context.at(address(path)).messages.values()]
+      const accepted = messages.filter((message) => about(message).permission !== undefined)
+      return Actor.reply(
+        state,
+        accepted.map(({ _tag }) => _tag)
+      )
     }
   }
 })
@@ -34,7 +53,7 @@ export const wholeTree = (
   depth = Number.POSITIVE_INFINITY
 ): Effect.Effect<ActorSnapshot, NoSuchActor> =>
   Effect.gen(function* () {
-    const above = peers.find((peer) => path.startsWith(`${peer.path}/`))
+    const above = system.peerOf(path)
     if (above !== undefined) return yield* remoteTree(above, new GetTree({ path }), depth)
     const local = system.snapshot(path, depth)
     if (local instanceof NoSuchActor) return yield* local
