@@ -9,7 +9,7 @@ import { Effect } from "effect"
 import * as Actor from "#actors/kernel/actor.ts"
 import { ask } from "#actors/kernel/ask.ts"
 import type { InitContext } from "#actors/kernel/context.ts"
-import type { ActorRef } from "#actors/kernel/ref.ts"
+import type { Address } from "#protocols/address.ts"
 import {
   AutomationStopped,
   FleetBreakerReset,
@@ -33,7 +33,7 @@ import { defaultRules, FleetBreaker, type FleetChange, type FleetRules } from ".
 
 export interface FleetBreakerArgs {
   /** The membership actor of this node. */
-  readonly members: ActorRef<Members>
+  readonly members: Address<Members>
   readonly rules?: Partial<FleetRules>
 }
 
@@ -65,7 +65,7 @@ export const FleetBreakerActor = Actor.make("fleet-breaker", {
   init: (context, { members, rules }: FleetBreakerArgs) => {
     // Before the question, so that nothing falls between its answer and the first event.
     context.subscribe(heardTags, (event) => event as MembershipEvent)
-    return Effect.map(ask(members, new Members(), "5 seconds"), (records) => {
+    return Effect.map(ask(context.at(members), new Members(), "5 seconds"), (records) => {
       const breaker = new FleetBreaker({ ...defaultRules, ...rules })
       return publish(breaker, breaker.begin(records, context.nowMillis()), context)
     })

@@ -38,6 +38,7 @@ type Context = InitContext<Message, Datagrams>
 
 interface Membership {
   readonly swim: Swim
+  readonly nowMillis: () => number
   readonly datagrams: Datagrams
   /** Counters, of this life of the actor. */
   readonly packets: { sent: number; received: number; malformed: number }
@@ -59,7 +60,8 @@ export const Membership = Actor.make("membership", {
       )
       yield* datagrams.listen((from, packet) => context.self.tell(new Arrived({ from, packet }, true)))
       const packets = { sent: 0, received: 0, malformed: 0 }
-      const membership: Membership = { swim, datagrams, packets, hasLeft: false, leavers: [] }
+      const nowMillis = () => context.nowMillis()
+      const membership: Membership = { swim, nowMillis, datagrams, packets, hasLeft: false, leavers: [] }
       return step(membership, { _tag: "Join", addresses: seeds }, context)
     }),
   handlers: {
@@ -80,6 +82,15 @@ export const Membership = Actor.make("membership", {
       if (membership.hasLeft) return Actor.reply(membership, undefined)
       membership.leavers.push(context.replyTo(leave))
       return Actor.later(step(membership, { _tag: "Leave" }, context))
+    }
+  },
+  // Whoever hears it need not wait until we are missed. Nobody waits for answers here: that is what `Leave` is for.
+  onStop: ({ datagrams, hasLeft, nowMillis, swim }, { reason }) => {
+    if (hasLeft || reason !== "shutdown") return
+    const atMillis = nowMillis()
+    swim.step({ _tag: "Leave" }, atMillis)
+    for (const effect of swim.step({ _tag: "Tick" }, atMillis)) {
+      if (effect._tag === "Send") datagrams.send(effect.to, encodePacket(effect.packet))
     }
   },
   inspect: ({ hasLeft, packets, swim }) => ({
