@@ -20,7 +20,7 @@ export interface Layer {
 }
 
 /** Tests, benchmarks, and the snippets of the documents: they import anything, and nothing imports them. */
-export const leaf = /\.(test|bench)\.ts$|^docs\/(?!tidy\/)/
+export const leaf = /\.(test|bench)\.ts$|^docs\/(?!(tidy|messages)\/)/
 
 /** What tests put into processes of their own: as free as tests, but imported by them. */
 export const fixture = /\/fixtures\//
@@ -35,12 +35,17 @@ const host = ["effect", "@effect/platform", "@effect/platform-node", "node:"]
 export const layers: ReadonlyArray<Layer> = [
   { files: leaf, imports: [""], packages: [""] },
   { files: fixture, imports: [""], packages: [""] },
+  {
+    files: /^protocols\/client\//,
+    imports: ["protocols/"],
+    packages: ["effect", "msgpackr", "socket.io-client"]
+  },
   { files: /^protocols\//, imports: ["protocols/"], packages: ["effect"], pure: true },
   { files: /^actors\/kernel\//, imports: ["protocols/", "actors/kernel/"], packages: ["effect"] },
   {
     files: /^actors\/platform\//,
     imports: ["actors/platform/", "actors/kernel/", "protocols/"],
-    packages: [...host, "comedy", "lmdb", "msgpackr", "socket.io"]
+    packages: [...host, "comedy", "jose", "lmdb", "msgpackr", "socket.io", "socket.io-client"]
   },
   { files: /^actors\/(cluster|raft)\/[^/]+-actor\.ts$/, imports: foundation, packages: ["effect"] },
   { files: /^actors\/(cluster|raft)\/[^/]+$/, imports: foundation, packages: ["effect"], pure: true },
@@ -69,11 +74,18 @@ export const layers: ReadonlyArray<Layer> = [
     packages: [...host, "@effect/cli"]
   },
   {
+    // A yardstick of the remoting benchmark; nothing that ships needs it.
+    files: /^chaos\/harness\/remoting\//,
+    imports: ["chaos/", ...supervisors],
+    packages: ["@grpc/grpc-js", "effect", "node:"]
+  },
+  {
     files: /^chaos\//,
     imports: ["chaos/", ...supervisors],
     packages: ["ava", "effect", "fast-check", "node:"]
   },
-  { files: /^docs\/tidy\//, imports: ["docs/tidy/"], packages: ["node:"] }
+  { files: /^docs\/tidy\//, imports: ["docs/tidy/"], packages: ["node:"] },
+  { files: /^docs\/messages\//, imports: ["docs/messages/", "protocols/"], packages: ["node:"] }
 ]
 
 /** What a pure file may take from Effect: values, and functions over values. */
@@ -81,7 +93,7 @@ export const layers: ReadonlyArray<Layer> = [
 export const pureEffectModules: ReadonlySet<string> = new Set([
   "Array", "BigDecimal", "BigInt", "Boolean", "Brand", "Cause", "Chunk", "Data", "DateTime", "Duration",
   "Either", "Encoding", "Equal", "Equivalence", "Exit", "FiberId", "Function", "Hash", "HashMap", "HashRing",
-  "HashSet", "Iterable", "List", "Match", "Number", "Option", "Order", "Ordering", "ParseResult",
-  "Pipeable", "Predicate", "Record", "RedBlackTree", "Redacted", "Schema", "SchemaAST", "SortedMap",
+  "HashSet", "Iterable", "JSONSchema", "List", "Match", "Number", "Option", "Order", "Ordering", "ParseResult",
+  "Pipeable", "Predicate", "PrimaryKey", "Record", "RedBlackTree", "Redacted", "Schema", "SchemaAST", "SortedMap",
   "SortedSet", "String", "Struct", "Trie", "Tuple", "absurd", "flow", "identity", "pipe"
 ])
