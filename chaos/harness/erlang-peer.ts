@@ -8,8 +8,10 @@
  * Only benches and tests import this. Nothing that ships needs Erlang.
  */
 import { execFile } from "node:child_process"
+import { once } from "node:events"
 import { accessSync, constants } from "node:fs"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { basename, delimiter, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -58,6 +60,51 @@ export const runErlang = async ({ deadlineMillis, flags, input, source }: Erlang
   }
 }
 
+/**
+ * The same with two nodes that talk to each other: one runs the module's `answer` for as long as the other
+ * runs its `main`. They find each other by the ports in their names, since epmd would stay as a daemon.
+ */
+export const runErlangPair = async ({ deadlineMillis, flags, source }: ErlangRun): Promise<string> => {
+  const module = basename(source.pathname, ".erl")
+  const folder = await mkdtemp(join(tmpdir(), `${module}-`))
+  const over = new AbortController()
+  const execute = executor(
+    module,
+    folder,
+    AbortSignal.any([over.signal, AbortSignal.timeout(deadlineMillis)])
+  )
+  const [answering, asking] = (await Promise.all([freePort(), freePort()])).map(
+    (port) => `nodep${port}@127.0.0.1`
+  )
+  const start = (name: string | undefined, ...args: ReadonlyArray<string>) =>
+    execute("run", "erl", [
+      ...["-noshell", "-noinput", "-boot", "no_dot_erlang", "-pa", folder],
+      ...["-start_epmd", "false", "-epmd_module", module, "-setcookie", "bench", "-name", `${name}`],
+      ...["-kernel", "inet_dist_use_interface", "{127,0,0,1}", ...flags, ...args]
+    ])
+  try {
+    await execute("compile", "erlc", ["-o", folder, fileURLToPath(source)])
+    const answers = start(answering, "-asking", `${asking}`, "-run", module, "answer")
+    const asks = start(asking, "-answering", `${answering}`, "-run", module, "main")
+    // Who answers ends right after who asks, or fails; then there is no use in waiting for the other.
+    const printed = await Promise.race([asks, answers.then(() => asks)])
+    await answers
+    return printed
+  } finally {
+    over.abort()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const address = server.address()
+  server.close()
+  await once(server, "close")
+  return typeof address === "object" && address !== null ? address.port : 0
+}
+
 export interface ErlangPeerOptions {
   /** One scheduler is what a single JavaScript thread compares with. Left out, BEAM takes every core. */
   readonly schedulers?: 1
@@ -80,13 +127,28 @@ export const runErlangPeer = async (options: ErlangPeerOptions): Promise<Record<
     ],
     deadlineMillis: 600_000
   })
+  return figuresOf("erlang-peer", printed)
+}
+
+/** BEAM's figures of the remoting benchmark, between two nodes. */
+export const runErlangRemoting = async (scale: number): Promise<Record<string, number>> =>
+  figuresOf(
+    "erlang-remoting",
+    await runErlangPair({
+      source: new URL("./erlang-remoting.erl", import.meta.url),
+      flags: ["-scale", scale.toFixed(6)],
+      deadlineMillis: 300_000
+    })
+  )
+
+const figuresOf = (module: string, printed: string): Record<string, number> => {
   const figures = printed
     .trim()
     .split("\n")
     .map((line): [string, number] => {
       const [, name, value] = /^(\w+) ([\d.]+)$/.exec(line) ?? []
       if (name === undefined || value === undefined) {
-        throw new ErlangFailed({ module: "erlang-peer", step: "read", detail: `not a figure: ${line}` })
+        throw new ErlangFailed({ module, step: "read", detail: `not a figure: ${line}` })
       }
       return [name, Number(value)]
     })
@@ -106,7 +168,8 @@ const executor =
     new Promise((resolve, reject) => {
       const options = {
         cwd: folder,
-        env: { ...process.env, ERL_CRASH_DUMP_BYTES: "0" },
+        // A node that is given a cookie still looks for a file of them in the home directory.
+        env: { ...process.env, ERL_CRASH_DUMP_BYTES: "0", HOME: folder },
         signal: deadline,
         killSignal: "SIGKILL",
         maxBuffer: printedBytesMax
