@@ -1,5 +1,5 @@
 /**
- * The tree of the demonstration node.
+ * What the demonstration node has to do.
  *
  * Children are listed in dependency order. In a shop the store comes first and the writers after it, so
  * rest-for-one restarts the writers with a crashed store and leaves the store alone when a writer crashes.
@@ -8,7 +8,6 @@
 import { Gremlin } from "#actors/demonstration/gremlin-actor.ts"
 import { Store } from "#actors/demonstration/store-actor.ts"
 import { Writer } from "#actors/demonstration/writer-actor.ts"
-import { Introspection } from "#actors/kernel/introspection.ts"
 import { place } from "../engine/placement.ts"
 import * as Supervisor from "../engine/supervisor.ts"
 import { child } from "../engine/tree.ts"
@@ -33,14 +32,8 @@ const victims = (root: string) => ({
 })
 
 /** `root` is the name of the node; `annex` says where the second shop runs. */
-export const demonstration = (root: string, annex: "local" | "threaded" | "forked") =>
-  Supervisor.make(root, {
-    strategy: "one-for-one",
-    intensity: { restarts: 5, within: "10 seconds" },
-    children: [
-      child(Introspection),
-      child(shop),
-      child(place(shop, annex, { module: import.meta.url, export: "shop" }), { name: "annex" }),
-      child(Gremlin, { args: victims(root) })
-    ]
-  })
+export const demonstration = (root: string, annex: "local" | "threaded" | "forked") => [
+  child(shop),
+  child(place(shop, annex, { module: import.meta.url, export: "shop" }), { name: "annex" }),
+  child(Gremlin, { args: victims(root) })
+]
