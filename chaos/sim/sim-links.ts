@@ -113,13 +113,13 @@ export class SimLinks {
         const fault = mismatch(target.caller.introduction, caller.introduction) ?? keeper.refuses(caller)
         if (fault !== undefined) return this.#after(() => answer(Effect.fail(fault)))
         const [near, far] = this.#connect(from, target)
-        far.listener = keeper.opened(this.#linkOf(far, caller))
         this.#arrive(far, () => {
           if (over || near.closed || !from.on) return this.#close(near, "nobody waits for it any more")
           const link = this.#linkOf(near, target.caller)
           near.listener = opened(link)
           answer(Effect.succeed(link))
         })
+        far.listener = keeper.opened(this.#linkOf(far, caller))
       })
       const timeout = this.#world.clock.alarm(dialMillisMax, () =>
         answer(Effect.fail(new Unreachable({ address, reason: `no answer within ${dialMillisMax} ms` })))
