@@ -147,7 +147,7 @@ const Clock = Actor.make("clock", {
 const catalogue = new Map<string, MessageSchema>(
   [GetTime, Wait, Struck].map((message) => [message._tag, message])
 )
-const served = { children: [child(Clients, { args: { catalogue, clientsMax: 3 } }), child(Clock)] }
+const served = { children: () => [child(Clients, { args: { catalogue, clientsMax: 3 } }), child(Clock)] }
 const everything: ReadonlyArray<Grant> = [{ permission: "admin", prefix: "/" }]
 
 /** A client of n0 that speaks in frames. */

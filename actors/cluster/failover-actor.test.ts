@@ -164,7 +164,7 @@ const open = (system: ActorSystem, says: Says = "yes") => {
       term: 7,
       members: system.spawn(Roll, { args: names.map((name) => record(name)) }),
       fleetBreaker: system.spawn(Breaker, { args: says }),
-      refOf: (node) => agents.get(node)!,
+      agentOf: (node) => agents.get(node)!,
       policy: stayOrLeastLoaded(["volumes", "names"], () => true)
     }
   })

@@ -12,7 +12,8 @@ import { Cause, Effect, Exit, Option, Schema } from "effect"
 import * as Actor from "#actors/kernel/actor.ts"
 import { ask, type Answered as Outcome } from "#actors/kernel/ask.ts"
 import type { InitContext } from "#actors/kernel/context.ts"
-import { type ActorRef, describeCause } from "#actors/kernel/ref.ts"
+import { describeCause } from "#actors/kernel/ref.ts"
+import type { Address } from "#protocols/address.ts"
 import { AutomationStopped, MayAutomate } from "#protocols/breakers.ts"
 import {
   ForceHolder,
@@ -48,16 +49,16 @@ import {
 import type { HandOrder } from "./failover-orders.ts"
 import type { Policy } from "./failover-policy.ts"
 
-export type AgentRef = ActorRef<ReportRoles | TakeRole | GiveUpRole>
+export type AgentAddress = Address<ReportRoles | TakeRole | GiveUpRole>
 
 export interface FailoverArgs {
   /** The epoch under which this coordinator leads. */
   readonly term: number
   /** The membership actor of this node. */
-  readonly members: ActorRef<Members>
-  readonly fleetBreaker: ActorRef<MayAutomate>
+  readonly members: Address<Members>
+  readonly fleetBreaker: Address<MayAutomate>
   /** The role agent of a node, by its name as membership has it. */
-  readonly refOf: (node: string) => AgentRef
+  readonly agentOf: (node: string) => AgentAddress
   /** Who takes which role, given who is there. */
   readonly policy: Policy
   readonly rules?: Partial<FailoverRules>
@@ -99,7 +100,7 @@ export const FailoverActor = Actor.make("failover", {
       heard.map(({ _tag }) => _tag),
       (event) => event as MembershipEvent
     )
-    return Effect.map(ask(args.members, new Members(), "5 seconds"), (records) => {
+    return Effect.map(ask(context.at(args.members), new Members(), "5 seconds"), (records) => {
       const rules = { ...defaultRules, ...args.rules }
       const core = new Failover(args.term, context.path, args.policy, rules)
       return act({ core, args }, core.begin(records, context.nowMillis()), context)
@@ -142,22 +143,28 @@ const act = (state: Coordinator, effects: ReadonlyArray<FailoverEffect>, context
     switch (effect._tag) {
       case "Report": {
         const { node, orders } = effect
-        context.ask(args.refOf(node), new ReportRoles({ term, orders }), answerMillis, (answered) =>
-          then((at, nowMillis) => at.reported(node, outcomeOf(answered), nowMillis))
+        context.ask(
+          context.at(args.agentOf(node)),
+          new ReportRoles({ term, orders }),
+          answerMillis,
+          (answered) => then((at, nowMillis) => at.reported(node, outcomeOf(answered), nowMillis))
         )
         break
       }
       case "Take": {
         const { epoch, node, reason, role } = effect
-        context.ask(args.refOf(node), new TakeRole({ term, role, epoch, reason }), answerMillis, (answered) =>
-          then((at, nowMillis) => at.took(role, epoch, outcomeOf(answered), nowMillis))
+        context.ask(
+          context.at(args.agentOf(node)),
+          new TakeRole({ term, role, epoch, reason }),
+          answerMillis,
+          (answered) => then((at, nowMillis) => at.took(role, epoch, outcomeOf(answered), nowMillis))
         )
         break
       }
       case "GiveUp": {
         const { epoch, node, reason, role } = effect
         context.ask(
-          args.refOf(node),
+          context.at(args.agentOf(node)),
           new GiveUpRole({ term, role, epoch, reason }),
           answerMillis,
           (answered) => then((at, nowMillis) => at.gaveUp(role, epoch, outcomeOf(answered), nowMillis))
@@ -166,7 +173,7 @@ const act = (state: Coordinator, effects: ReadonlyArray<FailoverEffect>, context
       }
       case "MayAutomate": {
         const { role, ticket, zone } = effect
-        context.ask(args.fleetBreaker, new MayAutomate({ zone }), answerMillis, (answered) =>
+        context.ask(context.at(args.fleetBreaker), new MayAutomate({ zone }), answerMillis, (answered) =>
           then((at, nowMillis) =>
             at.mayAutomate(role, ticket, permissionOf(answered, context.path), nowMillis)
           )

@@ -325,7 +325,7 @@ const Listener = Actor.make("listener", {
   }
 })
 
-const withShop = { children: [child(Shop)] }
+const withShop = { children: () => [child(Shop)] }
 
 const shopOf = ({ system }: SimNode, other: string) => {
   const shop = system.lookup(`/${other}/shop`, Shop)

@@ -20,6 +20,9 @@ export interface ActorRef<in Message extends Tagged> extends Address<Message> {
   removeWatcher(watcher: Watcher): void
 }
 
+export const isRef = <Message extends Tagged>(address: Address<Message>): address is ActorRef<Message> =>
+  "deliver" in address
+
 /** Learns of the end of the current life of whatever it was added to, once. */
 export interface Watcher {
   notice(ended: Ended): void

@@ -24,7 +24,7 @@ import type { Peer } from "./peer.ts"
 import { WorldClock } from "./ports/clock.ts"
 import { Randomness } from "./ports/randomness.ts"
 import { Scheduling } from "./ports/scheduling.ts"
-import { type ActorRef, describeCause, type Ended } from "./ref.ts"
+import { type ActorRef, describeCause, type Ended, isRef } from "./ref.ts"
 import { RemoteRef } from "./remote-ref.ts"
 import { Timers } from "./timers.ts"
 
@@ -141,9 +141,10 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
 
   /**
    * The actor that an address names, wherever it is. What is not there, or does not take those messages,
-   * shows when it is told or asked.
+   * shows when it is told or asked. An address that never left this process is a ref still.
    */
   at<M extends Tagged>(address: Address<M>): ActorRef<M> {
+    if (isRef(address)) return address
     const found = this.isOwn(address.path) ? this.#find(address.path) : undefined
     return found instanceof Instance ? found.ref : new RemoteRef(this, address.path, address.messages)
   }
