@@ -2,11 +2,14 @@ import test from "ava"
 import { Cause, Effect, Exit, Schema } from "effect"
 import * as Actor from "#actors/kernel/actor.ts"
 import { ask } from "#actors/kernel/ask.ts"
+import { Introspection } from "#actors/kernel/introspection.ts"
 import type { Ended } from "#actors/kernel/ref.ts"
 import { AddressOf, address } from "#protocols/address.ts"
+import { GetAccepted } from "#protocols/catalogue-requests.ts"
 import { ActorUnavailable, DeadlineExceeded, LinkLost } from "#protocols/delivery.ts"
 import { GetLinks } from "#protocols/links.ts"
 import { Members } from "#protocols/membership.ts"
+import { GetTree, Inspect } from "#protocols/runtime.ts"
 import { child } from "#supervisors/engine/tree.ts"
 import { inSimCluster, type SimNode } from "./fixtures/sim-cluster.ts"
 import { NodeLinks } from "./links-actor.ts"
@@ -255,6 +258,30 @@ test("an ask that is interrupted is withdrawn on the other node before it is han
     })
   )
   t.deepEqual(answer, new SoldOut({ left: 10 }), "nothing was bought")
+})
+
+test("an operator looks into an actor of another node, and learns what it takes", (t) => {
+  const { absent, accepted, inspected, tree } = inSimCluster(2, 14, withShop, ({ node }) =>
+    Effect.gen(function* () {
+      yield* Effect.sleep("5 seconds")
+      const { system } = node("n1")
+      const catalogueEntries = () => []
+      const introspection = system.spawn(Introspection, { args: { catalogueEntries } })
+      const inspected = yield* ask(introspection, new Inspect({ path: "/n0/links" }), "1 second")
+      const accepted = yield* ask(introspection, new GetAccepted({ path: "/n0/membership" }), "1 second")
+      const absent = yield* Effect.flip(ask(introspection, new Inspect({ path: "/n0/nobody" }), "1 second"))
+      const tree = yield* ask(introspection, new GetTree({ path: "/n0" }), "1 second")
+      return { absent, accepted, inspected, tree }
+    })
+  )
+  t.is(inspected.actor.path, "/n0/links")
+  t.like(inspected.state, [{ node: "n1", state: "linked" }])
+  t.true(accepted.includes("Members") && !accepted.includes("Tick"))
+  t.is(absent.message.split(";")[0], "there is no actor at /n0/nobody")
+  t.deepEqual(
+    tree.children.map(({ name }) => name),
+    ["links", "membership", "shop"]
+  )
 })
 
 test("the deadline of an ask holds on both nodes", (t) => {

@@ -6,12 +6,14 @@
  */
 import { Cause, type Context, type Duration, type Effect, type Exit, type Scope } from "effect"
 import type { Address } from "#protocols/address.ts"
-import type { ActorSnapshot, NoSuchActor } from "#protocols/runtime.ts"
+import type { GetAccepted } from "#protocols/catalogue-requests.ts"
+import type { ActorSnapshot, Inspect, NoSuchActor } from "#protocols/runtime.ts"
 import type { Actor, ErasedHandlers, Handlers } from "./actor.ts"
 import { erase } from "./actor.ts"
 import type { Answered, Failure, Request, Success, Tagged } from "./ask.ts"
 import { askWith, toMillis } from "./ask.ts"
 import type { Instance } from "./instance.ts"
+import { introspect } from "./introspection.ts"
 import { Peer, type PeerOptions } from "./peer.ts"
 import type { ActorRef, Ended } from "./ref.ts"
 
@@ -114,7 +116,8 @@ export interface InitContext<Message extends Tagged, Services = never> {
   at<M extends Tagged>(address: Address<M>): ActorRef<M>
   /** The tree of this system, cells included. */
   wholeTree(path?: string, depth?: number): Effect.Effect<ActorSnapshot, NoSuchActor>
-  inspect(path: string): { readonly actor: ActorSnapshot; readonly state: unknown } | NoSuchActor
+  /** About an actor anywhere in the cluster. */
+  introspect<Asked extends Inspect | GetAccepted>(request: Asked): Effect.Effect<Success<Asked>, NoSuchActor>
   service<Id extends Services, Service>(tag: Context.Tag<Id, Service>): Service
   /** Monotonic milliseconds of the world. */
   nowMillis(): number
@@ -250,8 +253,8 @@ export class ContextOf implements ActorContext<Tagged, unknown, unknown> {
   wholeTree(path?: string, depth?: number) {
     return this.#instance.system.wholeTree(path, depth)
   }
-  inspect(path: string) {
-    return this.#instance.system.inspect(path)
+  introspect<Asked extends Inspect | GetAccepted>(request: Asked) {
+    return introspect(this.#instance.system, request)
   }
   service<Id, Service>(tag: Context.Tag<Id, Service>): Service {
     return this.#instance.system.service(tag)

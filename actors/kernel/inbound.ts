@@ -14,10 +14,10 @@ import {
   MalformedMessage,
   UnknownMessage
 } from "#protocols/delivery.ts"
-import { GetTree, NoSuchActor } from "#protocols/runtime.ts"
 import { type Frame, renumbered } from "#protocols/wire/frames.ts"
-import { Ask } from "./ask.ts"
+import { Ask, type Tagged } from "./ask.ts"
 import type { Gate } from "./gate.ts"
+import { answerHere, isSystemRequest, systemMessages } from "./introspection.ts"
 import {
   answerCodec,
   encodeEnded,
@@ -163,18 +163,21 @@ export class Inbound {
 
   /** The system itself is asked, not one of its actors. */
   #askSystem(id: number, encoded: unknown): void {
-    const decoded = messageCodec(GetTree).decode(encoded)
     const request = tagOf(encoded)
-    if (Either.isLeft(decoded) || !(decoded.right instanceof GetTree)) {
+    const target = { path: systemPath, request }
+    const known = systemMessages.get(request)
+    if (known === undefined)
+      return this.refuse(id, new UnknownMessage({ ...target, accepts: [...systemMessages.keys()] }))
+    const decoded = messageCodec(known).decode(encoded)
+    if (Either.isLeft(decoded) || !isSystemRequest(decoded.right)) {
       this.malformed++
-      const problem: string = Either.isLeft(decoded) ? decoded.left : "the system is asked for its tree only"
-      return this.refuse(id, new MalformedMessage({ path: systemPath, request, problem }))
+      const problem: string = Either.isLeft(decoded) ? decoded.left : "it is no request"
+      return this.refuse(id, new MalformedMessage({ ...target, problem }))
     }
-    const { depth, path } = decoded.right
-    const found = this.#system.snapshot(path, depth)
-    const { failure, success } = answerCodec(decoded.right)
-    const exit = found instanceof NoSuchActor ? Exit.fail(found) : Exit.succeed(found)
-    this.#answer(id, exit, success.encode, failure.encode)
+    const asked: Tagged = decoded.right
+    if (!isRequest(asked)) return
+    const { failure, success } = answerCodec(asked)
+    this.#answer(id, answerHere(this.#system, decoded.right), success.encode, failure.encode)
   }
 
   #answer(

@@ -5,13 +5,15 @@
  * time is shown without what is inside it: an operator wants the tree most when something hangs.
  */
 import { Effect, Exit, Option } from "effect"
+import type { WithResult } from "effect/Schema"
 import { address } from "#protocols/address.ts"
 import { type CatalogueEntry, GetAccepted, GetCatalogue } from "#protocols/catalogue-requests.ts"
 import { about } from "#protocols/message.ts"
 import { type ActorSnapshot, GetTree, Inspect, NoSuchActor } from "#protocols/runtime.ts"
 import * as Actor from "./actor.ts"
-import { Ask } from "./ask.ts"
+import { ask, type Success } from "./ask.ts"
 import type { Peer } from "./peer.ts"
+import type { ActorRef } from "./ref.ts"
 import type { ActorSystem } from "./system.ts"
 
 const patienceMillis = 1_000
@@ -28,23 +30,71 @@ export const Introspection = Actor.make("introspection", {
   handlers: {
     GetTree: (state, { depth, path }, context) =>
       Effect.map(context.wholeTree(path, depth), (tree) => Actor.reply(state, tree)),
-    Inspect: (state, { path }, context) => {
-      const found = context.inspect(path)
-      return found instanceof NoSuchActor ? Actor.refuse(state, found) : Actor.reply(state, found)
-    },
+    Inspect: (state, request, context) =>
+      Effect.map(context.introspect(request), (found) => Actor.reply(state, found)),
     GetCatalogue: (state, { component }) => Actor.reply(state, state.catalogueEntries(component)),
-    GetAccepted: (state, { path }, context) => {
-      const found = context.inspect(path)
-      if (found instanceof NoSuchActor) return Actor.refuse(state, found)
-      const messages = [...context.at(address(path)).messages.values()]
-      const accepted = messages.filter((message) => about(message).permission !== undefined)
-      return Actor.reply(
-        state,
-        accepted.map(({ _tag }) => _tag)
-      )
-    }
+    GetAccepted: (state, request, context) =>
+      Effect.map(context.introspect(request), (found) => Actor.reply(state, found))
   }
 })
+
+/** What a system answers itself, rather than one of its actors. */
+export const systemMessages = new Map<string, typeof GetTree | typeof Inspect | typeof GetAccepted>(
+  [GetTree, Inspect, GetAccepted].map((message) => [message._tag, message])
+)
+export type SystemRequest = GetTree | Inspect | GetAccepted
+
+export const isSystemRequest = (value: unknown): value is SystemRequest =>
+  value instanceof GetTree || value instanceof Inspect || value instanceof GetAccepted
+
+/** From this system alone, without what lives behind links. */
+export const answerHere = (
+  system: ActorSystem,
+  request: SystemRequest
+): Exit.Exit<WithResult.Success<SystemRequest>, NoSuchActor> => {
+  if (request instanceof GetTree) return exitOf(system.snapshot(request.path, request.depth))
+  if (request instanceof Inspect) return exitOf(system.inspect(request.path))
+  const found = system.inspect(request.path)
+  return found instanceof NoSuchActor ? Exit.fail(found) : Exit.succeed(accepted(system, request.path))
+}
+
+const exitOf = <A>(found: A | NoSuchActor): Exit.Exit<A, NoSuchActor> =>
+  found instanceof NoSuchActor ? Exit.fail(found) : Exit.succeed(found)
+
+const accepted = (system: ActorSystem, path: string): ReadonlyArray<string> =>
+  [...system.at(address(path)).messages.values()]
+    .filter((message) => about(message).permission !== undefined)
+    .map(({ _tag }) => _tag)
+
+/** About an actor anywhere: in a cell or on another node the system there is asked. */
+export const introspect = <Asked extends Inspect | GetAccepted>(
+  system: ActorSystem,
+  request: Asked
+): Effect.Effect<Success<Asked>, NoSuchActor> => {
+  const peer = system.peerOf(request.path)
+  return peer === undefined
+    ? (answerHere(system, request) as Exit.Exit<Success<Asked>, NoSuchActor>)
+    : askBehind(peer, request)
+}
+
+/** Whatever keeps the system over there from answering, nothing can be said of what is there. */
+const askBehind = <Asked extends SystemRequest>(
+  peer: Peer,
+  request: Asked
+): Effect.Effect<Success<Asked>, NoSuchActor> => {
+  const there: ActorRef<Asked> = {
+    path: peer.path,
+    messages: systemMessages,
+    tell: () => {},
+    deliver: (asked) => peer.askSystem(asked),
+    addWatcher: () => {},
+    removeWatcher: () => {}
+  }
+  const absent = new NoSuchActor({ path: request.path ?? peer.path, nearest: peer.path, children: [] })
+  return Effect.mapError(ask(there, request, patienceMillis), (fault) =>
+    fault instanceof NoSuchActor ? fault : absent
+  )
+}
 
 export const wholeTree = (
   system: ActorSystem,
@@ -67,23 +117,7 @@ export const wholeTree = (
   })
 
 const remoteTree = (peer: Peer, request: GetTree, depth: number) =>
-  Effect.async<ActorSnapshot, NoSuchActor>((resume) => {
-    const asked = Number.isFinite(depth) ? new GetTree({ ...request, depth }) : request
-    const absent = new NoSuchActor({ path: asked.path ?? peer.path, nearest: peer.path, children: [] })
-    peer.askSystem(
-      new Ask(
-        asked,
-        peer.path,
-        patienceMillis,
-        (exit) =>
-          resume(Exit.isSuccess(exit) && isSnapshot(exit.value) ? Effect.succeed(exit.value) : absent),
-        undefined
-      )
-    )
-  })
-
-const isSnapshot = (value: unknown): value is ActorSnapshot =>
-  typeof value === "object" && value !== null && "mailbox" in value && "children" in value
+  askBehind(peer, Number.isFinite(depth) ? new GetTree({ ...request, depth }) : request)
 
 /** The root inside a cell has the path of the actor that stands for it: its children belong there. */
 const graft = (tree: ActorSnapshot, inside: ActorSnapshot): ActorSnapshot =>

@@ -21,7 +21,6 @@ import {
   MessageTooLarge,
   UnknownMessage
 } from "#protocols/delivery.ts"
-import { GetTree } from "#protocols/runtime.ts"
 import {
   approximateBytes,
   completed,
@@ -36,12 +35,11 @@ import type { MessageClass } from "./actor.ts"
 import type { Ask, Tagged } from "./ask.ts"
 import type { Gate } from "./gate.ts"
 import { Inbound, systemPath } from "./inbound.ts"
+import { systemMessages } from "./introspection.ts"
 import { answerCodec, decodeEnded, isRequest, messageCodec, tagOf } from "./message-codecs.ts"
 import type { Packing } from "./ports/links.ts"
 import type { Ended, Watcher } from "./ref.ts"
 import type { ActorSystem } from "./system.ts"
-
-const systemMessages: ReadonlyMap<string, MessageClass> = new Map([[GetTree._tag, GetTree]])
 
 export interface PeerOptions {
   readonly send: (batch: ReadonlyArray<Frame>) => void
@@ -191,7 +189,7 @@ export class Peer {
     this.#enqueue(["ask", id, path, ask.deadlineMillis, encoded])
   }
 
-  /** Asks the system on the other side about its tree. */
+  /** Asks the system on the other side, not one of its actors. */
   askSystem(ask: Ask): void {
     this.ask(systemPath, systemMessages, ask)
   }
