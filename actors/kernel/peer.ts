@@ -21,9 +21,9 @@ import {
   MessageTooLarge,
   UnknownMessage
 } from "#protocols/delivery.ts"
+import { Assembly } from "#protocols/wire/assembly.ts"
 import {
   approximateBytes,
-  completed,
   type Frame,
   isFrame,
   type Outcome,
@@ -83,14 +83,14 @@ export class Peer {
   readonly #watching = new Map<number, { readonly path: string; readonly watcher: Watcher }>()
   readonly #watchIds = new Map<Watcher, number>()
   readonly #subscriptions = new Map<number, Raw>()
-  /** A large frame that is arriving; without a head its parts are thrown away. */
-  #arriving: { head: Frame | undefined; left: number; readonly parts: Array<Uint8Array> } | undefined
+  readonly #assembly: Assembly | undefined
   #malformed = 0
 
   constructor(system: ActorSystem, path: string, options: PeerOptions) {
     this.#system = system
     this.path = path
     this.#options = options
+    this.#assembly = options.packing && new Assembly(options.packing.unpack)
     this.#outbox = new Outbox(options.limits ?? defaultLimits, options.packing?.pack)
     this.#inbound = new Inbound(system, this, options.gate, (frame) => this.#enqueue(frame))
   }
@@ -387,11 +387,10 @@ export class Peer {
   // Large frames
 
   #takeLarge(head: Frame, bytes: number): void {
-    const { packing } = this.#options
-    if (packing === undefined) return void this.#malformed++
+    if (this.#assembly === undefined) return void this.#malformed++
     const fits = bytes <= this.#messageBytesMax
     if (!fits) this.#refuseLarge(head, bytes)
-    this.#arriving = { head: fits ? head : undefined, left: bytes, parts: [] }
+    this.#assembly.begin(fits ? head : undefined, bytes)
   }
 
   #refuseLarge(head: Frame, bytes: number): void {
@@ -420,27 +419,14 @@ export class Peer {
   }
 
   #takePart(bytes: Uint8Array): void {
-    const arriving = this.#arriving
-    if (arriving === undefined || bytes.length > arriving.left) {
-      this.#arriving = undefined
-      return void this.#malformed++
-    }
-    arriving.left -= bytes.length
-    if (arriving.head !== undefined) arriving.parts.push(bytes)
-    if (arriving.left > 0) return
-    this.#arriving = undefined
-    if (arriving.head !== undefined) this.#takeWhole(arriving.head, arriving.parts)
-  }
-
-  #takeWhole(head: Frame, parts: ReadonlyArray<Uint8Array>): void {
-    let frame: unknown
-    try {
-      frame = completed(head, this.#options.packing?.unpack(concatenated(parts)))
-    } catch {
-      frame = undefined
-    }
-    if (isFrame(frame)) this.#take(frame)
-    else this.#malformed++
+    const assembled = this.#assembly?.add(bytes)
+    if (assembled === undefined) return
+    if ("whole" in assembled) return this.#take(assembled.whole)
+    this.#malformed++
+    const head = assembled.malformed
+    if (head?.[0] !== "ask") return
+    const problem = "its parts make no message"
+    this.#inbound.refuse(head[1], new MalformedMessage({ path: head[2], request: "(unreadable)", problem }))
   }
 
   // The end
@@ -484,16 +470,6 @@ export const lost = (path: string, reason: string, how: "lost" | "node-lost" = "
   cause: Cause.fail(new Error(reason)),
   duringInit: false
 })
-
-const concatenated = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
-}
 
 const firstLine = (problem: unknown): string =>
   (problem instanceof Error ? problem.message : String(problem)).split("\n", 1)[0] ?? ""

@@ -4,6 +4,9 @@
  */
 import { completed, type Frame, isFrame } from "./frames.ts"
 
+/** With the last part the whole frame; else what is wrong, with the head of what it was to become. */
+export type Assembled = { readonly whole: Frame } | { readonly malformed: Frame | undefined } | undefined
+
 export class Assembly {
   readonly #unpack: (bytes: Uint8Array) => unknown
   #arriving: { readonly head: Frame | undefined; left: number; readonly parts: Array<Uint8Array> } | undefined
@@ -17,12 +20,11 @@ export class Assembly {
     this.#arriving = bytes === 0 ? undefined : { head, left: bytes, parts: [] }
   }
 
-  /** The whole frame with its last part; "malformed" if this part is not one, or they are no frame. */
-  add(part: Uint8Array): Frame | "malformed" | undefined {
+  add(part: Uint8Array): Assembled {
     const arriving = this.#arriving
     if (arriving === undefined || part.length > arriving.left) {
       this.#arriving = undefined
-      return "malformed"
+      return { malformed: arriving?.head }
     }
     arriving.left -= part.length
     if (arriving.head !== undefined) arriving.parts.push(part)
@@ -31,12 +33,12 @@ export class Assembly {
     return arriving.head === undefined ? undefined : this.#whole(arriving.head, arriving.parts)
   }
 
-  #whole(head: Frame, parts: ReadonlyArray<Uint8Array>): Frame | "malformed" {
+  #whole(head: Frame, parts: ReadonlyArray<Uint8Array>): Assembled {
     try {
       const frame = completed(head, this.#unpack(concatenated(parts)))
-      return isFrame(frame) ? frame : "malformed"
+      return isFrame(frame) ? { whole: frame } : { malformed: head }
     } catch {
-      return "malformed"
+      return { malformed: head }
     }
   }
 }
