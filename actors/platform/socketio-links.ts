@@ -197,6 +197,8 @@ const endConnections = ({ connections, server }: Listening, { sockets }: Dialed)
     server.close(() => Deferred.unsafeDone(stopped, Effect.void))
     yield* Effect.sync(() => connections.size === 0 && sockets.size === 0).pipe(
       Effect.repeat({ until: Predicate.isTruthy, schedule: Schedule.spaced("5 millis") }),
+      // A finalizer is not interruptible, and the end of patience is an interruption.
+      Effect.interruptible,
       Effect.timeoutOption(closeMillisMax)
     )
     for (const socket of sockets) socket.terminate()
