@@ -17,6 +17,7 @@ import {
   decodeRevision,
   encodeRecord,
   encodeRevision,
+  headOf,
   historyKey,
   historyPrefix,
   isTombstone,
@@ -85,7 +86,7 @@ const noLease = 0n
 export interface MvccState {
   /** The latest transaction; 1 for an empty store. */
   readonly revision: number
-  /** Reads of revisions before it fail. */
+  /** Reads of revisions before it fail; -1 before the first compaction. */
   readonly compactRevision: number
 }
 
@@ -98,7 +99,7 @@ export class Mvcc {
 
   constructor(
     tables: Tables,
-    { compactRevision, revision }: MvccState = { revision: 1, compactRevision: 0 }
+    { compactRevision, revision }: MvccState = { revision: 1, compactRevision: -1 }
   ) {
     this.#tables = tables
     this.#revision = revision
@@ -145,6 +146,7 @@ export class Mvcc {
       lease,
       createRevision: prevKv?.createRevision ?? revision.main,
       modRevision: revision.main,
+      sub: revision.sub,
       version: (prevKv?.version ?? 0) + 1
     }
     this.#tables.current.put(key, encodeRecord(kv))
@@ -164,14 +166,8 @@ export class Mvcc {
     const { key } = prevKv
     const changes = this.#open()
     const revision = { main: this.#revision + 1, sub: changes.length }
-    const kv = {
-      key,
-      value: nothing,
-      lease: noLease,
-      createRevision: 0,
-      modRevision: revision.main,
-      version: 0
-    }
+    const { main, sub } = revision
+    const kv = { key, value: nothing, lease: noLease, createRevision: 0, modRevision: main, sub, version: 0 }
     this.#replace(key)
     this.#tables.current.delete(key)
     this.#tables.history.put(historyKey(key, revision), encodeRecord(kv))
@@ -189,10 +185,7 @@ export class Mvcc {
     const record = this.#tables.current.get(key)
     if (record === undefined) return undefined
     const kv = decodeRecord(key, record)
-    // Within one transaction the last write of a key counts; nobody can ask for those before it.
-    if (kv.modRevision <= this.#revision) {
-      this.#tables.history.put(historyKey(key, { main: kv.modRevision, sub: 0 }), record)
-    }
+    this.#tables.history.put(historyKey(key, { main: kv.modRevision, sub: kv.sub }), record)
     return kv
   }
 
@@ -286,27 +279,23 @@ export class Mvcc {
       // The table may reuse what it yields.
       const key = changedKey.slice()
       const revision = decodeRevision(place)
-      const kv = this.#versionAt(key, revision.main)
+      const kv = this.#versionAt(key, revision)
       if (kv === undefined) continue
-      const prevKv = withPrevious ? this.#versionBefore(key, revision.main) : undefined
+      const prevKv = withPrevious ? this.#versionBefore(key, revision) : undefined
       yield { type: kv.version === 0 ? "delete" : "put", revision, kv, prevKv }
     }
   }
 
-  #versionAt(key: Uint8Array, main: number): KeyValue | undefined {
+  #versionAt(key: Uint8Array, revision: Revision): KeyValue | undefined {
     const latest = this.get(key)
-    if (latest?.modRevision === main) return latest
-    const start = historyKey(key, { main, sub: 0 })
-    const end = historyKey(key, { main: main + 1, sub: 0 })
-    for (const [, record] of this.#tables.history.range(start, end, { reverse: true, limit: 1 })) {
-      return decodeRecord(key, record)
-    }
-    return undefined
+    if (latest?.modRevision === revision.main && latest.sub === revision.sub) return latest
+    const record = this.#tables.history.get(historyKey(key, revision))
+    return record === undefined ? undefined : decodeRecord(key, record)
   }
 
   /** As it was before a revision; undefined when it did not exist or was compacted. */
-  #versionBefore(key: Uint8Array, main: number): KeyValue | undefined {
-    const end = historyKey(key, { main, sub: 0 })
+  #versionBefore(key: Uint8Array, revision: Revision): KeyValue | undefined {
+    const end = historyKey(key, revision)
     const versions = this.#tables.history.range(historyPrefix(key), end, { reverse: true, limit: 1 })
     for (const [, record] of versions) return isTombstone(record) ? undefined : decodeRecord(key, record)
     return undefined
@@ -347,7 +336,7 @@ export class Mvcc {
       if (modRevisionOf(record) > this.#compactRevision) continue
       // A later version that is old enough, too, makes this one unreachable.
       if (kept !== undefined) obsolete.push(kept.place)
-      kept = { place: place.slice(), record: record.slice(0, 32) }
+      kept = { place: place.slice(), record: headOf(record) }
     }
     this.#settleSweep(key, kept, obsolete)
     for (const place of obsolete) this.#tables.history.delete(place)
@@ -366,6 +355,7 @@ export class Mvcc {
 
   /** The same for the list of changes. */
   sweepChanges(changesMax: number): boolean {
+    if (this.#compactRevision <= 0) return false
     const end = encodeRevision({ main: this.#compactRevision, sub: 0 })
     const places = [...this.#tables.changes.range(nothing, end, { limit: changesMax })].map(([place]) =>
       place.slice()

@@ -39,6 +39,7 @@ test("a key-value comes back as it was", (t) => {
     key: keys,
     createRevision: main,
     modRevision: main,
+    sub: fc.nat(),
     version: main,
     value: bytes,
     lease: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })

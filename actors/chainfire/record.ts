@@ -20,6 +20,8 @@ export interface KeyValue {
   readonly key: Uint8Array
   readonly createRevision: number
   readonly modRevision: number
+  /** Its place within that transaction. */
+  readonly sub: number
   /** How often it was written since it was created; 0 for a tombstone. */
   readonly version: number
   readonly value: Uint8Array
@@ -28,7 +30,7 @@ export interface KeyValue {
 }
 
 const revisionBytes = 12
-const headBytes = 32
+const headBytes = 36
 const high = 2 ** 32
 
 const putNumber = (view: DataView, at: number, value: number): void => {
@@ -98,6 +100,7 @@ export const encodeRecord = ({
   createRevision,
   lease,
   modRevision,
+  sub,
   value,
   version
 }: KeyValue): Uint8Array => {
@@ -107,6 +110,7 @@ export const encodeRecord = ({
   putNumber(view, 8, modRevision)
   putNumber(view, 16, version)
   view.setBigInt64(24, lease)
+  view.setUint32(32, sub)
   bytes.set(value, headBytes)
   return bytes
 }
@@ -120,9 +124,13 @@ export const decodeRecord = (key: Uint8Array, record: Uint8Array): KeyValue => {
     modRevision: getNumber(view, 8),
     version: getNumber(view, 16),
     lease: view.getBigInt64(24),
+    sub: view.getUint32(32),
     value: record.subarray(headBytes)
   }
 }
+
+/** What there is besides the value, of which the rest of this file can tell as much. */
+export const headOf = (record: Uint8Array): Uint8Array => record.slice(0, headBytes)
 
 /** Of a record alone: whether it is a tombstone, and of which revision. */
 export const modRevisionOf = (record: Uint8Array): number => getNumber(viewOf(record), 8)

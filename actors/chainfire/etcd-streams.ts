@@ -1,0 +1,221 @@
+/**
+ * The calls of etcd v3 that go on: watches, and leases that are kept alive.
+ *
+ * One stream carries many watches. When the client does not read, its watches are parked by the hub and cost
+ * nothing but their place; when there is room again they read the store from where they were.
+ */
+import type { OpenStream, StreamCall } from "#actors/kernel/ports/grpc.ts"
+import { type EtcdError, etcdErrors, GrpcCode } from "#protocols/wire/etcd/errors.ts"
+import { EventType } from "#protocols/wire/etcd/kv.ts"
+import { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "#protocols/wire/etcd/lease.ts"
+import { LEASE, WATCH } from "#protocols/wire/etcd/methods.ts"
+import {
+  FilterType,
+  type WatchCreateRequest,
+  WatchRequest,
+  WatchResponse
+} from "#protocols/wire/etcd/watch.ts"
+import { ProtobufMalformed } from "#protocols/wire/protobuf.ts"
+import { type Endpoint, headerNow, headerOf } from "./etcd-calls.ts"
+import type { WatchEvent, WatchSink } from "./watch-hub.ts"
+
+/** Of one stream. */
+const watchesMax = 10_000
+const malformed: EtcdError = { code: GrpcCode.internal, message: "grpc: error while marshaling" }
+
+const response = (given: Partial<WatchResponse>): Uint8Array =>
+  WatchResponse.encode({
+    header: undefined,
+    watchId: 0,
+    created: false,
+    canceled: false,
+    compactRevision: 0,
+    cancelReason: "",
+    fragment: false,
+    events: [],
+    ...given
+  })
+
+class WatchStream implements WatchSink {
+  readonly #endpoint: Endpoint
+  readonly #call: StreamCall
+  readonly #nextId: () => number
+  /** The client's number of a watch, to the hub's, and back. */
+  readonly #byClient = new Map<number, number>()
+  readonly #byHub = new Map<number, number>()
+  readonly #parked = new Set<number>()
+  #lastClient = -1
+  #room = true
+
+  constructor(endpoint: Endpoint, call: StreamCall, nextId: () => number) {
+    this.#endpoint = endpoint
+    this.#call = call
+    this.#nextId = nextId
+    call.onDrain = () => {
+      this.#room = true
+      for (const id of [...this.#parked]) this.#resume(id)
+    }
+    call.onCancel = () => this.close()
+  }
+
+  get #hub() {
+    return this.#endpoint.member.hub
+  }
+
+  onMessage(bytes: Uint8Array): void {
+    let request: WatchRequest
+    try {
+      request = WatchRequest.decode(bytes)
+    } catch (problem) {
+      if (!(problem instanceof ProtobufMalformed)) throw problem
+      this.close()
+      return this.#call.fail(malformed)
+    }
+    if (request.createRequest !== undefined) this.#create(request.createRequest)
+    else if (request.cancelRequest !== undefined) this.#cancel(request.cancelRequest.watchId)
+    // Only what all watches of the stream have seen may be told as progress.
+    else if (request.progressRequest !== undefined && this.#parked.size === 0)
+      this.#send({ watchId: -1, header: headerNow(this.#endpoint) })
+  }
+
+  #create(request: WatchCreateRequest): void {
+    const wanted = request.watchId
+    const watchId = wanted === 0 ? this.#freeId() : wanted
+    const key = request.key.length === 0 ? new Uint8Array(1) : request.key
+    if (this.#byClient.has(watchId) || this.#byClient.size >= watchesMax) {
+      const cancelReason = this.#byClient.has(watchId)
+        ? "mvcc: duplicate watch ID provided on the WatchStream"
+        : `etcdserver: a stream has at most ${watchesMax} watches`
+      return this.#send({
+        watchId: -1,
+        created: true,
+        canceled: true,
+        cancelReason,
+        header: headerNow(this.#endpoint)
+      })
+    }
+    const id = this.#nextId()
+    this.#byClient.set(watchId, id)
+    this.#byHub.set(id, watchId)
+    this.#send({ watchId, created: true, header: headerNow(this.#endpoint) })
+    this.#hub.add(
+      id,
+      {
+        range: { key, rangeEnd: request.rangeEnd },
+        startRevision: Math.max(0, request.startRevision),
+        prevKv: request.prevKv,
+        noPut: request.filters.includes(FilterType.noPut),
+        noDelete: request.filters.includes(FilterType.noDelete)
+      },
+      this
+    )
+    this.#resume(id)
+  }
+
+  #freeId(): number {
+    do this.#lastClient++
+    while (this.#byClient.has(this.#lastClient))
+    return this.#lastClient
+  }
+
+  #cancel(watchId: number): void {
+    const id = this.#byClient.get(watchId)
+    if (id === undefined) return
+    this.#forget(id)
+    this.#hub.remove(id)
+    this.#send({ watchId, canceled: true, header: headerNow(this.#endpoint) })
+  }
+
+  /** In pieces, so that one that has missed a lot does not keep all others waiting. */
+  #resume(id: number): void {
+    if (!this.#room) {
+      this.#parked.add(id)
+      return
+    }
+    this.#parked.delete(id)
+    while (this.#hub.resume(id)) if (!this.#room) break
+  }
+
+  deliver(id: number, revision: number, events: ReadonlyArray<WatchEvent>): boolean {
+    const watchId = this.#byHub.get(id)
+    if (watchId === undefined) return true
+    const encoded = events.map(({ kv, prevKv, type }) => ({
+      type: type === "put" ? EventType.put : EventType.delete,
+      kv,
+      prevKv
+    }))
+    this.#send({ watchId, header: headerOf(this.#endpoint, revision), events: encoded })
+    if (!this.#room) this.#parked.add(id)
+    return this.#room
+  }
+
+  compacted(id: number, compactRevision: number): void {
+    const watchId = this.#byHub.get(id)
+    this.#forget(id)
+    if (watchId === undefined) return
+    const cancelReason = etcdErrors.compacted.message
+    this.#send({
+      watchId,
+      canceled: true,
+      compactRevision,
+      cancelReason,
+      header: headerNow(this.#endpoint)
+    })
+  }
+
+  #forget(id: number): void {
+    const watchId = this.#byHub.get(id)
+    this.#byHub.delete(id)
+    this.#parked.delete(id)
+    if (watchId !== undefined) this.#byClient.delete(watchId)
+  }
+
+  #send(given: Partial<WatchResponse>): void {
+    if (!this.#call.send(response(given))) this.#room = false
+  }
+
+  close(): void {
+    for (const id of this.#byHub.keys()) this.#hub.remove(id)
+    this.#byHub.clear()
+    this.#byClient.clear()
+    this.#parked.clear()
+  }
+}
+
+/** `renew`: has the leader give a lease its time again; undefined when there is no such lease. */
+export const etcdStreams = (
+  endpoint: Endpoint,
+  renew: (lease: bigint, done: (ttlSeconds: number | undefined | EtcdError) => void) => void
+): Readonly<Record<string, OpenStream>> => {
+  let watches = 0
+  return {
+    [WATCH.watch.path]: (call) => {
+      const stream = new WatchStream(endpoint, call, () => ++watches)
+      return {
+        onMessage: (bytes) => stream.onMessage(bytes),
+        onEnd: () => {
+          stream.close()
+          call.end()
+        }
+      }
+    },
+
+    [LEASE.keepAlive.path]: (call) => ({
+      onMessage: (bytes) => {
+        let ID: bigint
+        try {
+          ID = LeaseKeepAliveRequest.decode(bytes).ID
+        } catch (problem) {
+          if (!(problem instanceof ProtobufMalformed)) throw problem
+          return call.fail(malformed)
+        }
+        renew(ID, (ttlSeconds) => {
+          if (typeof ttlSeconds === "object") return call.fail(ttlSeconds)
+          const header = headerNow(endpoint)
+          call.send(LeaseKeepAliveResponse.encode({ header, ID, TTL: ttlSeconds ?? 0 }))
+        })
+      },
+      onEnd: () => call.end()
+    })
+  }
+}

@@ -1,0 +1,200 @@
+/** Three members on disks that lose their power: what was acknowledged is there, and reads are never stale. */
+import test from "ava"
+import { Effect, Either } from "effect"
+import { SimWorld } from "#chaos/sim/world.ts"
+import { PutRequest } from "#protocols/wire/etcd/kv-fast.ts"
+import { encodeCommand } from "./command.ts"
+import { MemberCluster } from "./fixtures/member-cluster.ts"
+import type { Member } from "./member.ts"
+
+const seedOnly = process.env["UC_SEED"]
+const seeds =
+  seedOnly === undefined ? Array.from({ length: 60 }, (_, index) => index + 1) : [Number(seedOnly)]
+
+test("through power cuts, kills, partitions and loss no acknowledged write is lost and no read is stale", (t) => {
+  t.timeout(120_000)
+  let writes = 0
+  let reads = 0
+  let deaths = 0
+  for (const seed of seeds) {
+    const run = underFire(seed)
+    writes += run.writes
+    reads += run.reads
+    deaths += run.deaths
+    t.deepEqual(run.problems, [], `replay with UC_SEED=${seed} npx ava actors/chainfire/member.test.ts`)
+  }
+  t.log(`${seeds.length} seeds: ${writes} writes acknowledged, ${reads} reads, ${deaths} deaths`)
+  t.true(
+    writes > 20 * seeds.length &&
+      reads > 10 * seeds.length &&
+      (deaths > seeds.length || seedOnly !== undefined)
+  )
+})
+
+test("a disk that acknowledges before it writes is found out", (t) => {
+  const found = Array.from({ length: 30 }, (_, index) =>
+    underFire(index + 1, (cluster) => {
+      for (const id of cluster.ids) cluster.disk(id).lies = true
+    })
+  ).some(({ problems }) => problems.length > 0)
+  t.true(found)
+})
+
+test("a member that stops in order and starts again has everything, without the others", (t) => {
+  const world = new SimWorld(1)
+  const cluster = new MemberCluster(world, 1)
+  const { after, before } = world.run(
+    Effect.gen(function* () {
+      yield* cluster.start(1)
+      yield* Effect.sleep("1 second")
+      for (let count = 0; count < 500; count++) yield* put(cluster, `k${count % 10}`, `${count}`)
+      const before = dump(cluster.member(1))
+      yield* cluster.stop(1)
+      yield* cluster.start(1)
+      yield* Effect.sleep("1 second")
+      return { before, after: dump(cluster.member(1)) }
+    })
+  )
+  // A new leader begins with an entry of its own.
+  t.deepEqual(after.split("\n").slice(1), before.split("\n").slice(1))
+})
+
+interface Run {
+  readonly problems: ReadonlyArray<string>
+  readonly writes: number
+  readonly reads: number
+  readonly deaths: number
+}
+
+/** Writers that count up in keys of their own, readers of those keys, and a nemesis; then peace. */
+const underFire = (seed: number, plant: (cluster: MemberCluster) => void = () => {}): Run => {
+  const world = new SimWorld(seed)
+  const cluster = new MemberCluster(world, 3)
+  const { prng } = world
+  const problems: Array<string> = []
+  const acknowledged = new Map<string, number>()
+  let [writes, reads, deaths] = [0, 0, 0]
+  let over = false
+
+  const writer = (key: string) =>
+    Effect.gen(function* () {
+      for (let value = 1; !over; value++) {
+        const outcome = yield* put(cluster, key, `${value}`)
+        if (outcome === "acknowledged") {
+          acknowledged.set(key, value)
+          writes++
+        }
+        yield* Effect.sleep(prng.next() * 40)
+      }
+    })
+  const reader = (key: string) =>
+    Effect.gen(function* () {
+      while (!over) {
+        const atLeast = acknowledged.get(key) ?? 0
+        const member = cluster.member(1 + prng.below(3))
+        const found = member === undefined ? undefined : yield* get(member, key)
+        if (found !== undefined) {
+          reads++
+          if (found < atLeast) problems.push(`${key} read ${found} after ${atLeast} was acknowledged`)
+        }
+        yield* Effect.sleep(prng.next() * 60)
+      }
+    })
+  const nemesis = Effect.gen(function* () {
+    for (let round = 0; round < 12; round++) {
+      yield* Effect.sleep(100 + prng.next() * 900)
+      const victim = prng.chance(0.5) ? (cluster.leader?.id ?? 1) : 1 + prng.below(3)
+      const dice = prng.next()
+      if (dice < 0.35) cluster.powerOff(victim)
+      else if (dice < 0.45) cluster.kill(victim)
+      else if (dice < 0.5) for (const id of cluster.ids) cluster.powerOff(id)
+      else if (dice < 0.7) cluster.partition([victim])
+      else if (dice < 0.8) cluster.cut(victim, 1 + (victim % 3))
+      else cluster.weather = { loss: prng.next() * 0.2, latencyMillisMax: 1 + prng.next() * 60 }
+      if (dice < 0.5) deaths++
+      yield* Effect.sleep(prng.next() * 1_500)
+      if (prng.chance(0.7)) cluster.heal()
+      yield* Effect.forEach(cluster.ids, (id) => cluster.start(id))
+    }
+  })
+  const peace = Effect.gen(function* () {
+    cluster.heal()
+    cluster.weather = { loss: 0, latencyMillisMax: 5 }
+    yield* Effect.forEach(cluster.ids, (id) => cluster.start(id))
+    yield* Effect.sleep("5 seconds")
+    over = true
+    yield* Effect.sleep("5 seconds")
+    for (const [key, value] of acknowledged) {
+      const found = yield* get(cluster.leader, key)
+      if (found === undefined || found < value) problems.push(`${key} is ${found}, ${value} was acknowledged`)
+    }
+    const [first, ...others] = cluster.ids.map((id) => dump(cluster.member(id)))
+    if (others.some((other) => other !== first)) problems.push("the members are in different states")
+  })
+  try {
+    world.run(
+      Effect.gen(function* () {
+        plant(cluster)
+        yield* Effect.forEach(cluster.ids, (id) => cluster.start(id))
+        for (const key of ["a", "b", "c"]) {
+          yield* Effect.fork(writer(key))
+          yield* Effect.fork(reader(key))
+        }
+        yield* nemesis
+        yield* peace
+      })
+    )
+  } catch (cause) {
+    problems.push(cause instanceof Error ? cause.message : String(cause))
+  }
+  return { problems, writes, reads, deaths }
+}
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+const put = (cluster: MemberCluster, key: string, value: string): Effect.Effect<"acknowledged" | "unknown"> =>
+  Effect.async<"acknowledged" | "unknown">((resume) => {
+    const { leader } = cluster
+    if (leader === undefined) return resume(Effect.succeed("unknown"))
+    const command = encodeCommand(
+      "Put",
+      PutRequest.encode(PutRequest.make({ key: bytes(key), value: bytes(value) }))
+    )
+    leader.propose(command, (proposed) =>
+      resume(
+        Effect.succeed(
+          proposed._tag === "Applied" && Either.isRight(proposed.outcome) ? "acknowledged" : "unknown"
+        )
+      )
+    )
+  }).pipe(
+    Effect.timeoutTo({
+      duration: "2 seconds",
+      onSuccess: (done) => done,
+      onTimeout: () => "unknown" as const
+    })
+  )
+
+/** Undefined: nobody answered. */
+const get = (member: Member | undefined, key: string): Effect.Effect<number | undefined> =>
+  Effect.async<number | undefined>((resume) => {
+    if (member === undefined) return resume(Effect.succeed(undefined))
+    member.read((refused) => {
+      const kv = refused === undefined ? member.machine.mvcc.get(bytes(key)) : undefined
+      const value = kv === undefined ? 0 : Number(new TextDecoder().decode(kv.value))
+      resume(Effect.succeed(refused === undefined ? value : undefined))
+    })
+  }).pipe(
+    Effect.timeoutTo({ duration: "2 seconds", onSuccess: (found) => found, onTimeout: () => undefined })
+  )
+
+const dump = (member: Member | undefined): string => {
+  if (member === undefined) return "nobody"
+  const { appliedIndex, mvcc } = member.machine
+  const kvs = [...mvcc.range({ key: new Uint8Array(1), rangeEnd: new Uint8Array(1) })]
+  const lines = kvs.map(
+    ({ createRevision, key, modRevision, value, version }) =>
+      `${key} ${value} ${createRevision} ${modRevision} ${version}`
+  )
+  return [appliedIndex, mvcc.revision, ...lines].join("\n")
+}

@@ -1,0 +1,157 @@
+/**
+ * The state machine that chainfire replicates: key-values in their versions, leases, and how far the log has
+ * been applied. Every member that applies the same commands in the same order is in the same state and
+ * gives the same answers; what differs between members (who watches, whose leases are counting) is told from
+ * here and kept elsewhere.
+ *
+ * All that one command changes is on the tables together, the applied index included, when `apply` returns:
+ * whoever writes them down does so in one batch, and after a crash goes on at the index that he finds.
+ */
+import { Either } from "effect"
+import { type EtcdError, etcdErrors } from "#protocols/wire/etcd/errors.ts"
+import type { CompactionResponse } from "#protocols/wire/etcd/kv.ts"
+import type { DeleteRangeResponse, PutResponse } from "#protocols/wire/etcd/kv-fast.ts"
+import type { LeaseGrantResponse, LeaseRevokeResponse } from "#protocols/wire/etcd/lease.ts"
+import type { TxnResponse } from "#protocols/wire/etcd/txn-fast.ts"
+import type { Command } from "./command.ts"
+import { deleteRange, headerAt, put, txn } from "./kv-write.ts"
+import { type LeaseTables, Lessor } from "./lessor.ts"
+import { type Change, Compacted, FutureRevision, Mvcc, type Table, type Tables } from "./mvcc.ts"
+
+export interface StateTables extends Tables, LeaseTables {
+  readonly meta: Table
+}
+
+export type Response =
+  | PutResponse
+  | DeleteRangeResponse
+  | TxnResponse
+  | CompactionResponse
+  | LeaseGrantResponse
+  | LeaseRevokeResponse
+
+export type Outcome = Either.Either<Response, EtcdError>
+
+export interface Listener {
+  /** A transaction has changed keys. */
+  readonly changed: (revision: number, changes: ReadonlyArray<Change>) => void
+}
+
+const encoder = new TextEncoder()
+const stateKey = encoder.encode("state")
+
+export class StateMachine {
+  readonly mvcc: Mvcc
+  readonly lessor: Lessor
+  readonly #tables: StateTables
+  readonly #listener: Listener
+  readonly #nowMillis: () => number
+  #appliedIndex: number
+  #appliedTerm: number
+
+  /** `nowMillis`: for leases that this member counts; nothing replicated depends on it. */
+  constructor(tables: StateTables, leaseSecondsMin: number, nowMillis: () => number, listener: Listener) {
+    this.#tables = tables
+    this.#listener = listener
+    this.#nowMillis = nowMillis
+    const record = tables.meta.get(stateKey)
+    const [index = 0, term = 0, revision = 1, compactRevision = -1] =
+      record === undefined ? [] : numbersOf(record)
+    this.#appliedIndex = index
+    this.#appliedTerm = term
+    this.mvcc = new Mvcc(tables, { revision, compactRevision })
+    this.lessor = new Lessor(tables, leaseSecondsMin)
+  }
+
+  get appliedIndex(): number {
+    return this.#appliedIndex
+  }
+
+  get appliedTerm(): number {
+    return this.#appliedTerm
+  }
+
+  /** The next entry of the log; without a command it only counts. */
+  apply(index: number, term: number, command: Command | undefined): Outcome | undefined {
+    if (index !== this.#appliedIndex + 1) {
+      throw new Error(`entry ${index} cannot be applied after entry ${this.#appliedIndex}`)
+    }
+    const outcome = command === undefined ? undefined : this.#execute(command)
+    this.#appliedIndex = index
+    this.#appliedTerm = term
+    const { compactRevision, revision } = this.mvcc
+    this.#tables.meta.put(stateKey, bytesOf([index, term, revision, compactRevision]))
+    return outcome
+  }
+
+  #execute(command: Command): Outcome {
+    switch (command._tag) {
+      case "Put":
+        return this.#committed(put(this, command.request))
+      case "DeleteRange":
+        return this.#committed(Either.right(deleteRange(this, command.request)))
+      case "Txn":
+        return this.#committed(txn(this, command.request))
+      case "Compact":
+        return this.#compact(command.request.revision)
+      case "LeaseGrant":
+        return this.#grant(command.request.ID, command.request.TTL)
+      case "LeaseRevoke":
+        return this.#revoke(command.request.ID)
+    }
+  }
+
+  /** What was refused has opened no transaction. */
+  #committed(outcome: Outcome): Outcome {
+    if (Either.isRight(outcome)) this.#commit()
+    return outcome
+  }
+
+  #commit(): void {
+    const changes = this.mvcc.commit()
+    if (changes.length > 0) this.#listener.changed(this.mvcc.revision, changes)
+  }
+
+  #compact(revision: number): Outcome {
+    try {
+      this.mvcc.compact(revision)
+      return Either.right({ header: headerAt(this.mvcc.revision) })
+    } catch (problem) {
+      if (problem instanceof Compacted) return Either.left(etcdErrors.compacted)
+      if (problem instanceof FutureRevision) return Either.left(etcdErrors.futureRevision)
+      throw problem
+    }
+  }
+
+  #grant(id: bigint, ttlSeconds: number): Outcome {
+    const granted = this.lessor.grant(id, ttlSeconds, this.#nowMillis())
+    if (granted === "exists") return Either.left(etcdErrors.leaseExists)
+    if (granted === "ttl too large") return Either.left(etcdErrors.leaseTtlTooLarge)
+    if (granted === "not found") return Either.left(etcdErrors.leaseNotFound)
+    return Either.right({ header: headerAt(this.mvcc.revision), ID: id, TTL: granted, error: "" })
+  }
+
+  /** Its keys go in one transaction, in order. */
+  #revoke(id: bigint): Outcome {
+    const keys = this.lessor.revoke(id)
+    if (typeof keys === "string") return Either.left(etcdErrors.leaseNotFound)
+    this.mvcc.begin()
+    for (const key of keys) this.mvcc.delete({ key, rangeEnd: alone })
+    this.#commit()
+    return Either.right({ header: headerAt(this.mvcc.revision) })
+  }
+}
+
+const alone = new Uint8Array(0)
+
+const bytesOf = (numbers: ReadonlyArray<number>): Uint8Array => {
+  const bytes = new Uint8Array(8 * numbers.length)
+  const view = new DataView(bytes.buffer)
+  for (const [place, value] of numbers.entries()) view.setFloat64(8 * place, value)
+  return bytes
+}
+
+const numbersOf = (bytes: Uint8Array): ReadonlyArray<number> => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Array.from({ length: bytes.length / 8 }, (_, place) => view.getFloat64(8 * place))
+}

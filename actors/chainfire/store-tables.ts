@@ -1,0 +1,117 @@
+/**
+ * Chainfire's tables on the stores of a node. What one command changes is gathered and written as one batch,
+ * so that after a crash the store is between two commands; until then reads look through what is gathered.
+ */
+import { keyBytesMax, type Store, type StoreEnvironment, type Write } from "#actors/kernel/ports/store.ts"
+import type { Table } from "./mvcc.ts"
+import { compareBytes } from "./record.ts"
+import type { StateTables } from "./state-machine.ts"
+
+/** What a history key takes besides the key itself, which doubles each zero in it. */
+const historyBytes = 14
+
+/** Whether a key is one that the tables can hold. */
+export const fits = (key: Uint8Array): boolean => {
+  if (2 * key.length + historyBytes <= keyBytesMax) return true
+  let zeros = 0
+  for (const byte of key) if (byte === 0) zeros++
+  return key.length + zeros + historyBytes <= keyBytesMax
+}
+
+export const storeNames = ["current", "history", "changes", "leases", "attachments", "meta"] as const
+
+export interface OpenStores {
+  readonly environment: Pick<StoreEnvironment, "write">
+  readonly stores: Readonly<Record<(typeof storeNames)[number], Store>>
+}
+
+export class StoreTables implements StateTables {
+  readonly current: Table
+  readonly history: Table
+  readonly changes: Table
+  readonly leases: Table
+  readonly attachments: Table
+  readonly meta: Table
+  readonly #environment: OpenStores["environment"]
+  #writes: Array<Write> = []
+
+  constructor({ environment, stores }: OpenStores) {
+    this.#environment = environment
+    this.current = this.#table(stores.current)
+    this.history = this.#table(stores.history)
+    this.changes = this.#table(stores.changes)
+    this.leases = this.#table(stores.leases)
+    this.attachments = this.#table(stores.attachments)
+    this.meta = this.#table(stores.meta)
+  }
+
+  /** Writes what was gathered, as one. Throws a `StorageFault`; what is definite has changed nothing. */
+  write(): void {
+    const writes = this.#writes
+    this.#writes = []
+    if (writes.length > 0) this.#environment.write(writes)
+  }
+
+  #table(store: Store): Table {
+    return {
+      get: (key) => this.#gathered(store, key, () => store.get(key)),
+      put: (key, value) => void this.#writes.push({ op: "put", store, key, value }),
+      delete: (key) => void this.#writes.push({ op: "delete", store, key }),
+      range: (start, end, options = {}) => this.#range(store, start, end, options)
+    }
+  }
+
+  /** The last that was gathered about a key, or what the store has. */
+  #gathered(store: Store, key: Uint8Array, stored: () => Uint8Array | undefined): Uint8Array | undefined {
+    for (let index = this.#writes.length - 1; index >= 0; index--) {
+      const write = this.#writes[index]
+      if (write?.store !== store || write.op === "deleteRange" || compareBytes(write.key, key) !== 0) continue
+      return write.op === "put" ? write.value : undefined
+    }
+    return stored()
+  }
+
+  *#range(
+    store: Store,
+    start: Uint8Array,
+    end: Uint8Array | undefined,
+    { limit, reverse }: { readonly reverse?: boolean; readonly limit?: number }
+  ): Iterable<readonly [key: Uint8Array, value: Uint8Array]> {
+    if (end !== undefined && compareBytes(start, end) >= 0) return
+    const range = { ...(start.length > 0 && { start }), ...(end !== undefined && { end }) }
+    if (!this.#writes.some((write) => write.store === store)) {
+      const options = {
+        ...range,
+        ...(reverse !== undefined && { reverse }),
+        ...(limit !== undefined && { limit })
+      }
+      for (const { key, value } of store.range(options)) yield [key, value]
+      return
+    }
+    const merged = this.#merged(store, start, end, [...store.range(range)])
+    if (reverse === true) merged.reverse()
+    yield* merged.slice(0, limit)
+  }
+
+  #merged(
+    store: Store,
+    start: Uint8Array,
+    end: Uint8Array | undefined,
+    stored: ReadonlyArray<{ readonly key: Uint8Array; readonly value: Uint8Array }>
+  ): Array<readonly [key: Uint8Array, value: Uint8Array]> {
+    const touched: Array<Uint8Array> = []
+    for (const write of this.#writes) {
+      if (write.store !== store || write.op === "deleteRange") continue
+      if (compareBytes(write.key, start) < 0 || (end !== undefined && compareBytes(write.key, end) >= 0))
+        continue
+      if (!touched.some((key) => compareBytes(key, write.key) === 0)) touched.push(write.key)
+    }
+    const untouched = stored.filter(({ key }) => !touched.some((other) => compareBytes(other, key) === 0))
+    const merged = untouched.map(({ key, value }): readonly [Uint8Array, Uint8Array] => [key, value])
+    for (const key of touched) {
+      const value = this.#gathered(store, key, () => undefined)
+      if (value !== undefined) merged.push([key, value])
+    }
+    return merged.sort(([left], [right]) => compareBytes(left, right))
+  }
+}

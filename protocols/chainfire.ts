@@ -1,0 +1,72 @@
+/**
+ * Chainfire: the replicated coordination store. Programs of the field speak etcd v3 to it, see
+ * protocols/wire/etcd; here is what its members say to each other, and what an operator can ask of one.
+ *
+ * Promised: what was acknowledged is there after any minority of the members lost their power, and after all of
+ * them did and came back. A read that is not asked to be serializable sees all that was acknowledged before it
+ * began. A command whose answer is lost may have been carried out.
+ */
+import { Schema } from "effect"
+import { observe } from "./message.ts"
+
+/** An error of etcd: a code of gRPC and the words that clients know. */
+export class EtcdRefusal extends Schema.TaggedError<EtcdRefusal>()("EtcdRefusal", {
+  code: Schema.Int,
+  reason: Schema.String
+}) {
+  /** Codes 4 and 14 leave open what happened. */
+  get definite(): boolean {
+    return this.code !== 4 && this.code !== 14
+  }
+  override get message() {
+    return `${this.reason} (gRPC code ${this.code}); see the API reference of etcd v3`
+  }
+}
+
+// Among members
+
+/** Messages of raft, see actors/raft/raft-codec.ts. May be lost. */
+export class RaftPacket extends Schema.TaggedClass<RaftPacket>()("RaftPacket", {
+  bytes: Schema.Uint8ArrayFromSelf
+}) {}
+
+/** From a member that does not lead to the one that does; the answer is in etcd's encoding. */
+export class CarryOut extends Schema.TaggedRequest<CarryOut>()("CarryOut", {
+  payload: { command: Schema.Uint8ArrayFromSelf },
+  success: Schema.Uint8ArrayFromSelf,
+  failure: EtcdRefusal
+}) {}
+
+/** Only the leader counts. Null: there is no such lease. */
+export class RenewLease extends Schema.TaggedRequest<RenewLease>()("RenewLease", {
+  payload: { lease: Schema.BigInt },
+  success: Schema.NullOr(Schema.Number),
+  failure: EtcdRefusal
+}) {}
+
+// For operators
+
+export const ChainfireStatus = Schema.Struct({
+  member: Schema.Int,
+  role: Schema.Literal("follower", "pre-candidate", "candidate", "leader"),
+  term: Schema.Int,
+  /** 0 while none is known. */
+  leader: Schema.Int,
+  commitIndex: Schema.Int,
+  appliedIndex: Schema.Int,
+  revision: Schema.Int,
+  compactRevision: Schema.Int,
+  leases: Schema.Int,
+  watches: Schema.Int,
+  /** Of those, parked: they read the store when their client reads again. */
+  parkedWatches: Schema.Int,
+  /** Why it takes part no longer; empty while it does. */
+  failed: Schema.String
+})
+export type ChainfireStatus = typeof ChainfireStatus.Type
+
+export class GetChainfire extends Schema.TaggedRequest<GetChainfire>()(
+  "GetChainfire",
+  { payload: {}, success: ChainfireStatus, failure: Schema.Never },
+  observe("How this member of chainfire is: its role, how far it has come, and who watches.")
+) {}
