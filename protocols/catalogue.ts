@@ -15,6 +15,7 @@ import { Either, JSONSchema, Option, Schema, SchemaAST } from "effect"
 import * as breakers from "./breakers.ts"
 import type { CatalogueEntry, JsonSchema } from "./catalogue-requests.ts"
 import * as requests from "./catalogue-requests.ts"
+import * as chainfire from "./chainfire.ts"
 import * as demonstration from "./demonstration.ts"
 import * as failover from "./failover.ts"
 import * as links from "./links.ts"
@@ -34,6 +35,7 @@ const components: Readonly<Record<string, Readonly<Record<string, unknown>>>> = 
   registry,
   breakers,
   failover,
+  chainfire,
   demonstration
 }
 

@@ -14,6 +14,7 @@ const node = runNode(
     port: 7700,
     seeds: [],
     zone: "zone-a",
+    clientPort: 2379,
     work: demonstration(name, "forked")
   },
   watchTree

@@ -1,15 +1,19 @@
 /** Three node processes on the loopback: what the simulator shows of clusters must hold here, too. */
-import { type ChildProcess, spawn } from "node:child_process"
+import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
 import test from "ava"
 import { Predicate } from "effect"
 import { defaultConfig, detectionMillisMax } from "#actors/cluster/swim-config.ts"
 import { silenceMillisMax } from "#actors/kernel/ports/links.ts"
+
+const etcdctlInstalled = spawnSync("etcdctl", ["version"]).status === 0
+const withEtcdctl = etcdctlInstalled ? test : test.skip
 
 test("nodes find each other, miss one that is killed, take back one that was stopped, and say goodbye", async (t) => {
   await inCluster(async (start) => {
@@ -87,6 +91,23 @@ test("a node without the cluster's key is not let in, and all see why", async (t
   })
 })
 
+withEtcdctl("etcdctl puts into a node, and what was acknowledged is there after a kill -9", async (t) => {
+  await inCluster(async (start) => {
+    const etcdctl = async (node: RunningNode, ...args: ReadonlyArray<string>) => {
+      const env = { ...process.env, ETCDCTL_API: "3" }
+      const { stdout } = await promisify(execFile)("etcdctl", ["--endpoints", node.etcd, ...args], { env })
+      return stdout.trim()
+    }
+    const before = await start("node01")
+    for (let count = 0; count < 20; count++) t.is(await etcdctl(before, "put", "count", `${count}`), "OK")
+    before.process.kill("SIGKILL")
+    await once(before.process, "exit")
+    const after = await start("node01")
+    t.is(await etcdctl(after, "get", "count", "--print-value-only"), "19")
+    t.is(await etcdctl(after, "get", "count", "--rev=2", "--print-value-only"), "0")
+  })
+})
+
 test("a port that is in use is named, in one line, with an exit code", async (t) => {
   await inCluster(async (start) => {
     const n1 = await start("node01")
@@ -112,6 +133,7 @@ class RunningNode {
   readonly heard: Array<Line> = []
   readonly errors: Array<string> = []
   address = ""
+  etcd = ""
 
   constructor(name: string, process: ChildProcess) {
     this.name = name
@@ -198,13 +220,14 @@ const inCluster = async (body: (start: Start) => Promise<void>): Promise<void> =
     const dataDirectory = join(root, folder)
     mkdirSync(dataDirectory, { recursive: true, mode: 0o700 })
     const [first] = nodes
-    if (first !== undefined && key === undefined)
+    if (first !== undefined && first.name !== name && key === undefined)
       copyFileSync(join(root, first.name, "cluster.key"), join(dataDirectory, "cluster.key"))
     const seeds = seed === undefined ? [] : [seed.address]
     const node = new RunningNode(name, launch({ name, dataDirectory, port: 0, seeds }))
     nodes.push(node)
-    const { listening } = await node.next((line) => "listening" in line)
+    const { etcd, listening } = await node.next((line) => "listening" in line)
     node.address = String(listening)
+    node.etcd = String(etcd)
     return node
   }
   try {

@@ -4,15 +4,20 @@
  * For now what it has to do is the demonstration; the cluster around it is real. Ctrl-C interrupts, which
  * stops the tree in reverse order and says goodbye to the other nodes.
  */
-import { randomUUID } from "node:crypto"
+import { createHash, randomUUID } from "node:crypto"
 import { Cause, Effect, Layer, Queue } from "effect"
+import { Chainfire, type MemberArgs } from "#actors/chainfire/member-actor.ts"
 import { LinkDatagrams } from "#actors/cluster/links-actor.ts"
 import { RegistryView } from "#actors/cluster/registry-actor.ts"
 import { Datagrams } from "#actors/kernel/ports/datagrams.ts"
+import { Grpc } from "#actors/kernel/ports/grpc.ts"
 import { Links } from "#actors/kernel/ports/links.ts"
 import type { ChildSpec } from "#actors/kernel/ports/supervision.ts"
 import { describeCause } from "#actors/kernel/ref.ts"
 import * as ActorSystem from "#actors/kernel/system.ts"
+import { fileJournals } from "#actors/platform/file-journal.ts"
+import { grpcListener } from "#actors/platform/grpc-listener.ts"
+import { lmdbStores } from "#actors/platform/lmdb-stores.ts"
 import type { OnRefused } from "#actors/platform/socketio-door.ts"
 import { socketioLinks } from "#actors/platform/socketio-links.ts"
 import { openTokens } from "#actors/platform/tokens.ts"
@@ -35,9 +40,35 @@ export interface NodeOptions {
   /** Addresses of nodes that may be there already. */
   readonly seeds: ReadonlyArray<string>
   readonly zone: string
-  /** What the node has to do, started after the cluster. */
+  /** Where clients of etcd find chainfire, of which this node is the only member; 0 is any port that is free. */
+  readonly clientPort: number
+  /** What the node has to do, started after the cluster and chainfire. */
   readonly work: ReadonlyArray<ChildSpec<Live | Links | Datagrams>>
 }
+
+/** `host:port` of what a node listens on. */
+export interface Addresses {
+  readonly links: string
+  readonly etcd: string
+}
+
+/** A cluster of etcd with one member: its ids follow from the names, as etcd's follow from its URLs. */
+const onlyMember = (name: string, clusterName: string, { etcd, links }: Addresses): MemberArgs => ({
+  id: 1,
+  clusterId: idOf(clusterName),
+  members: [
+    {
+      node: 1,
+      id: idOf(`${clusterName}/${name}`),
+      name,
+      peerUrl: `http://${links}`,
+      clientUrl: `http://${etcd}`
+    }
+  ],
+  pathOf: () => `/${name}/chainfire`
+})
+
+const idOf = (name: string): bigint => createHash("sha256").update(name).digest().readBigUInt64BE(0)
 
 interface Refusal {
   readonly name: string
@@ -58,10 +89,10 @@ const publishTo =
 /** Starts a node and gives it to `use`; runs until interrupted. Fails when the tree gives up, with the reason, which it has said in one line. */
 export const runNode = <A, E, R>(
   options: NodeOptions,
-  use: (system: ActorSystem.ActorSystem, address: string) => Effect.Effect<A, E, R>
+  use: (system: ActorSystem.ActorSystem, addresses: Addresses) => Effect.Effect<A, E, R>
 ) =>
   Effect.gen(function* () {
-    const { dataDirectory, host, name, port, seeds, work, zone } = options
+    const { clientPort, dataDirectory, host, name, port, seeds, work, zone } = options
     const tokens = yield* openTokens(dataDirectory, options.cluster)
     const self = { protocol: protocolVersion, cluster: options.cluster, name, bootId: randomUUID() }
     const datagrams = new LinkDatagrams()
@@ -69,23 +100,32 @@ export const runNode = <A, E, R>(
     const onRefused: OnRefused = (introduction, fault) => {
       refused.unsafeOffer({ name: introduction?.name ?? "somebody", reason: fault.message })
     }
+    const where = host !== undefined && { host }
     const ports = Layer.mergeAll(
-      live,
-      socketioLinks({ self, tokens, port, onRefused, ...(host !== undefined && { host }) }),
+      socketioLinks({ self, tokens, port, onRefused, ...where }),
+      grpcListener({ port: clientPort, ...where }),
+      fileJournals(dataDirectory),
+      lmdbStores(dataDirectory),
       Layer.succeed(Datagrams, datagrams)
-    )
+    ).pipe(Layer.provideMerge(live))
     return yield* Effect.gen(function* () {
       const links = yield* Links
       const metadata = new Metadata({ roles: [], zone, version: "0.1.0", ports: {} })
       const view = new RegistryView()
+      const grpc = yield* Grpc
+      const addresses = { links: links.self.address, etcd: grpc.address }
       const tree = Supervisor.make(name, {
         strategy: "one-for-one",
         intensity: { restarts: 5, within: "10 seconds" },
-        children: [child(cluster({ self: links.self, metadata, seeds, datagrams, view })), ...work]
+        children: [
+          child(cluster({ self: links.self, metadata, seeds, datagrams, view })),
+          child(Chainfire, { args: onlyMember(name, options.cluster, addresses) }),
+          ...work
+        ]
       })
       const system = yield* ActorSystem.make(name, tree)
       yield* Effect.forkScoped(Effect.forever(Effect.flatMap(Queue.take(refused), publishTo(system))))
-      yield* Effect.forkScoped(use(system, links.self.address))
+      yield* Effect.forkScoped(use(system, addresses))
       // Stops here rather than with the scope, so that whoever watches still sees it.
       const ended = yield* Effect.onInterrupt(system.ended, () => system.stop)
       if (!Cause.isEmpty(ended.cause)) yield* Effect.failCause(ended.cause)

@@ -113,10 +113,12 @@ export const etcdCalls = (endpoint: Endpoint): Readonly<Record<string, Unary>> =
   /** Proposes here, or has it proposed where the leader is. */
   const propose = <Request extends object, Answer extends Response>(
     kind: Command["_tag"],
-    { response }: Method<Request, Answer>,
+    method: Method<Request, Answer>,
     bytes: Uint8Array,
-    call: UnaryCall
+    call: UnaryCall,
+    waits = true
   ): void => {
+    const { response } = method
     const command = encodeCommand(kind, bytes)
     const answered = (answer: Answer): void => {
       const revision = answer.header?.revision ?? 0
@@ -131,6 +133,12 @@ export const etcdCalls = (endpoint: Endpoint): Readonly<Record<string, Unary>> =
       }
       const elsewhere = proposed._tag === "Refused" && proposed.refusal._tag === "NotLeader"
       const leader = elsewhere ? member.leader : 0
+      // As etcd does: who comes during an election waits for its end.
+      if (elsewhere && leader === 0 && waits) {
+        return member.whenLed((led) =>
+          led ? propose(kind, method, bytes, call, false) : call.fail(etcdErrors.timeout)
+        )
+      }
       if (leader === 0 || leader === member.id) return call.fail(faultOf(proposed))
       endpoint.forward(leader, command, (answer) =>
         Either.match(answer, {
@@ -142,9 +150,11 @@ export const etcdCalls = (endpoint: Endpoint): Readonly<Record<string, Unary>> =
   }
 
   /** Linearizable: what was acknowledged to anybody before is seen. */
-  const afterRead = (call: UnaryCall, then: () => void): void =>
+  const afterRead = (call: UnaryCall, then: () => void, waits = true): void =>
     member.read((refused) => {
       if (refused === undefined) then()
+      else if (refused === "NoLeader" && waits)
+        member.whenLed((led) => (led ? afterRead(call, then, false) : call.fail(etcdErrors.timeout)))
       else if (refused === "Overloaded") call.fail(etcdErrors.tooManyRequests)
       else call.fail(refused === "TimedOut" ? etcdErrors.timeout : etcdErrors.noLeader)
     })

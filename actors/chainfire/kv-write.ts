@@ -26,7 +26,7 @@ import type {
 import { checkRange, checkRevision, range } from "./kv-range.ts"
 import type { Lessor } from "./lessor.ts"
 import type { KeyRange, Mvcc } from "./mvcc.ts"
-import { compareBytes, equalBytes, type KeyValue } from "./record.ts"
+import { compareBytes, equalBytes, fits, type KeyValue } from "./record.ts"
 
 /** As etcd has it. */
 export const transactionOpsMax = 128
@@ -57,6 +57,7 @@ export const checkPut = ({
   value
 }: PutRequest): EtcdError | undefined => {
   if (key.length === 0) return etcdErrors.emptyKey
+  if (!fits(key)) return etcdErrors.requestTooLarge
   if (ignoreValue && value.length > 0) return etcdErrors.valueProvided
   return ignoreLease && lease !== 0n ? etcdErrors.leaseProvided : undefined
 }

@@ -85,6 +85,8 @@ export class Member {
   /** Readable once the state machine has come so far. */
   #readable: Array<{ readonly index: number; readonly done: (refused: ReadRefusal | undefined) => void }> = []
   #readIds = 0
+  /** Callers that came while there was no leader. */
+  #ledWaiters: Array<{ readonly untilMillis: number; readonly done: (led: boolean) => void }> = []
   #failed: StorageFault | undefined
   /** Up to which compaction was swept, and where the sweep goes on. */
   #swept = -1
@@ -133,6 +135,23 @@ export class Member {
 
   onRole(listener: (change: RoleChange) => void): void {
     this.#onRole = listener
+  }
+
+  /** Calls back once a leader is known, or with false after five elections' time without one. */
+  whenLed(done: (led: boolean) => void): void {
+    if (this.leader !== 0) return done(true)
+    if (this.#failed !== undefined || this.#ledWaiters.length >= waitingMax) return done(false)
+    const untilMillis = this.#ports.nowMillis() + 5 * this.#config.electionMillis
+    this.#ledWaiters.push({ untilMillis, done })
+  }
+
+  #answerLed(nowMillis: number): void {
+    if (this.#ledWaiters.length === 0) return
+    const led = this.leader !== 0
+    const over = this.#ledWaiters.filter(({ untilMillis }) => led || untilMillis <= nowMillis)
+    if (over.length === 0) return
+    this.#ledWaiters = led ? [] : this.#ledWaiters.filter(({ untilMillis }) => untilMillis > nowMillis)
+    for (const { done } of over) done(led)
   }
 
   /** A command as `encodeCommand` makes it. `done` is called once, unless this member stops before. */
@@ -187,6 +206,7 @@ export class Member {
     if (this.#raft.wakeMillis <= nowMillis) this.#raft.step({ _tag: "Tick" }, nowMillis)
     try {
       for (let batch = this.#take(); batch !== undefined; batch = this.#take()) this.#carryOut(batch)
+      this.#answerLed(nowMillis)
     } catch (problem) {
       this.#fail(problem)
     }
@@ -283,6 +303,9 @@ export class Member {
     this.#reads.clear()
     this.#readable = []
     for (const { done } of waiting) done({ _tag: "Failed", fault: problem })
+    const led = this.#ledWaiters
+    this.#ledWaiters = []
+    for (const { done } of led) done(false)
     for (const done of reads) done("NoLeader")
     this.#ports.failed(problem)
   }

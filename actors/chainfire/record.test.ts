@@ -1,5 +1,6 @@
 import test from "ava"
 import fc from "fast-check"
+import { keyBytesMax } from "#actors/kernel/ports/store.ts"
 import {
   afterKey,
   afterPrefix,
@@ -9,6 +10,7 @@ import {
   encodeRecord,
   encodeRevision,
   equalBytes,
+  fits,
   historyKey,
   historyPrefix,
   isTombstone,
@@ -97,4 +99,14 @@ test("the end of a prefix is the first that does not begin with it, the one afte
     }),
     { numRuns: 2_000 }
   )
+})
+
+test("a key that fits has room in every table, and one byte more has not", (t) => {
+  const revision = { main: 1, sub: 1 }
+  for (const fill of [0, 7]) {
+    let length = 1
+    while (fits(new Uint8Array(length).fill(fill))) length++
+    t.true(historyKey(new Uint8Array(length - 1).fill(fill), revision).length <= keyBytesMax)
+    t.true(historyKey(new Uint8Array(length).fill(fill), revision).length > keyBytesMax)
+  }
 })

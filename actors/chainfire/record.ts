@@ -9,6 +9,7 @@
  * In a history key the bytes of the key are escaped (0 becomes 0 255, the end is 0 0), so that no key is
  * a prefix of another with its revision behind it, and all versions of a key lie together in order.
  */
+import { keyBytesMax } from "#actors/kernel/ports/store.ts"
 
 /** Main is the transaction, sub its place within. */
 export interface Revision {
@@ -53,6 +54,15 @@ export const encodeRevision = ({ main, sub }: Revision): Uint8Array => {
 export const decodeRevision = (bytes: Uint8Array): Revision => {
   const view = viewOf(bytes)
   return { main: getNumber(view, bytes.length - revisionBytes), sub: view.getUint32(bytes.length - 4) }
+}
+
+/** Whether a key is one that the tables can hold: in the history each zero in it is doubled, and more is added. */
+export const fits = (key: Uint8Array): boolean => {
+  const spare = keyBytesMax - revisionBytes - 2 - key.length
+  if (spare >= key.length) return true
+  let zeros = 0
+  for (const byte of key) if (byte === 0) zeros++
+  return zeros <= spare
 }
 
 /** Where the versions of a key begin in the history. */

@@ -1,12 +1,11 @@
 import test from "ava"
 import { Context, Effect, Layer } from "effect"
 import fc from "fast-check"
-import { keyBytesMax, Stores } from "#actors/kernel/ports/store.ts"
+import { Stores } from "#actors/kernel/ports/store.ts"
 import { SimDisk } from "#chaos/sim/sim-disk.ts"
 import { SimWorld } from "#chaos/sim/world.ts"
 import { MemoryTable } from "./fixtures/memory-table.ts"
-import { historyKey } from "./record.ts"
-import { fits, StoreTables, storeNames } from "./store-tables.ts"
+import { StoreTables, storeNames } from "./store-tables.ts"
 
 /** On a simulated disk. */
 const withTables = <A>(use: (tables: StoreTables) => A): A => {
@@ -63,14 +62,14 @@ test("what is gathered and what is written reads as one table, in order", (t) =>
   )
 })
 
-test("a key that fits has room in every table, and one byte more has not", (t) => {
-  const revision = { main: 1, sub: 1 }
-  for (const fill of [0, 7]) {
-    let length = 1
-    while (fits(new Uint8Array(length).fill(fill))) length++
-    t.true(historyKey(new Uint8Array(length - 1).fill(fill), revision).length <= keyBytesMax)
-    t.true(historyKey(new Uint8Array(length).fill(fill), revision).length > keyBytesMax)
-  }
+test("bounds and keys longer than any that there can be are no trouble", (t) => {
+  withTables(({ current }) => {
+    current.put(Uint8Array.of(1), Uint8Array.of(1))
+    const long = new Uint8Array(5_000).fill(7)
+    t.is(current.get(long), undefined)
+    t.is([...current.range(new Uint8Array(0), long)].length, 1)
+    t.is([...current.range(long, undefined)].length, 0)
+  })
 })
 
 const plain = (data: Uint8Array | undefined): string | undefined =>

@@ -7,17 +7,6 @@ import type { Table } from "./mvcc.ts"
 import { compareBytes } from "./record.ts"
 import type { StateTables } from "./state-machine.ts"
 
-/** What a history key takes besides the key itself, which doubles each zero in it. */
-const historyBytes = 14
-
-/** Whether a key is one that the tables can hold. */
-export const fits = (key: Uint8Array): boolean => {
-  if (2 * key.length + historyBytes <= keyBytesMax) return true
-  let zeros = 0
-  for (const byte of key) if (byte === 0) zeros++
-  return key.length + zeros + historyBytes <= keyBytesMax
-}
-
 export const storeNames = ["current", "history", "changes", "leases", "attachments", "meta"] as const
 
 export interface OpenStores {
@@ -54,7 +43,8 @@ export class StoreTables implements StateTables {
 
   #table(store: Store): Table {
     return {
-      get: (key) => this.#gathered(store, key, () => store.get(key)),
+      // What no table can hold none of them has.
+      get: (key) => (key.length > keyBytesMax ? undefined : this.#gathered(store, key, () => store.get(key))),
       put: (key, value) => void this.#writes.push({ op: "put", store, key, value }),
       delete: (key) => void this.#writes.push({ op: "delete", store, key }),
       range: (start, end, options = {}) => this.#range(store, start, end, options)
@@ -78,7 +68,10 @@ export class StoreTables implements StateTables {
     { limit, reverse }: { readonly reverse?: boolean; readonly limit?: number }
   ): Iterable<readonly [key: Uint8Array, value: Uint8Array]> {
     if (end !== undefined && compareBytes(start, end) >= 0) return
-    const range = { ...(start.length > 0 && { start }), ...(end !== undefined && { end }) }
+    // Bounds may be longer than any key is; then what is left of them bounds as well.
+    const from = start.subarray(0, keyBytesMax)
+    const to = end?.subarray(0, keyBytesMax)
+    const range = { ...(from.length > 0 && { start: from }), ...(to !== undefined && { end: to }) }
     if (!this.#writes.some((write) => write.store === store)) {
       const options = {
         ...range,
