@@ -109,9 +109,9 @@ withEtcdctl("etcdctl puts into a node, and what was acknowledged is there after 
 })
 
 test("a port that is in use is named, in one line, with an exit code", async (t) => {
-  await inCluster(async (start) => {
+  await inCluster(async (start, root) => {
     const n1 = await start("node01")
-    const second = launch({ name: "node02", dataDirectory: "", port: n1.port, seeds: [] })
+    const second = launch({ name: "node02", dataDirectory: join(root, "node02"), port: n1.port, seeds: [] })
     const errors: Array<string> = []
     second.stderr?.on("data", (chunk) => errors.push(String(chunk)))
     const [code] = await once(second, "exit", { signal: AbortSignal.timeout(deadlineMillis) })
@@ -207,13 +207,12 @@ const launch = (options: {
   readonly seeds: ReadonlyArray<string>
 }): ChildProcess => {
   const file = fileURLToPath(import.meta.resolve("./fixtures/node-process.ts"))
-  const dataDirectory = options.dataDirectory || mkdtempSync(join(tmpdir(), "node-"))
-  return spawn(process.execPath, [file, JSON.stringify({ ...options, dataDirectory })], {
+  return spawn(process.execPath, [file, JSON.stringify(options)], {
     stdio: ["pipe", "pipe", "pipe"]
   })
 }
 
-const inCluster = async (body: (start: Start) => Promise<void>): Promise<void> => {
+const inCluster = async (body: (start: Start, root: string) => Promise<void>): Promise<void> => {
   const root = mkdtempSync(join(tmpdir(), "nodes-"))
   const nodes: Array<RunningNode> = []
   const start: Start = async (name, seed, folder = name, key) => {
@@ -231,7 +230,7 @@ const inCluster = async (body: (start: Start) => Promise<void>): Promise<void> =
     return node
   }
   try {
-    await body(start)
+    await body(start, root)
   } finally {
     for (const { process } of nodes) process.kill("SIGKILL")
     rmSync(root, { recursive: true, force: true })

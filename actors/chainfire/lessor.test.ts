@@ -105,6 +105,6 @@ test("whatever is granted, renewed and revoked when, a lease is told to have exp
         t.deepEqual([...leases.ids], [...model.keys()].toSorted())
       }
     }),
-    { numRuns: 500 }
+    { numRuns: 3_000 }
   )
 })

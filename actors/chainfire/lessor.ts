@@ -26,6 +26,8 @@ interface Countdown {
   readonly id: bigint
   readonly ttlMillis: number
   expiresMillis: number
+  /** Where it is in the heap. */
+  placeMillis: number
 }
 
 export class Lessor {
@@ -129,18 +131,19 @@ export class Lessor {
 
   /** Those whose time is over, at most so many. Each is told again after `againMillis` if it is still there. */
   expired(nowMillis: number, countMax: number, againMillis: number): ReadonlyArray<bigint> {
-    const over: Array<bigint> = []
-    while (over.length < countMax) {
+    const over = new Set<bigint>()
+    while (over.size < countMax) {
       const next = this.#heap[0]
       if (next === undefined || next.atMillis > nowMillis) break
       this.#pop()
       const countdown = this.#countdowns?.get(next.id)
-      if (countdown === undefined) continue
+      // Of a lease that was revoked and granted again an earlier place may be left.
+      if (countdown === undefined || countdown.placeMillis !== next.atMillis || over.has(next.id)) continue
       if (countdown.expiresMillis > nowMillis) this.#push(countdown.expiresMillis, next.id)
-      else over.push(next.id)
+      else over.add(next.id)
     }
     for (const id of over) this.#push(nowMillis + againMillis, id)
-    return over
+    return [...over]
   }
 
   /** When the next may have expired; infinite when there is none. It may turn out to have been renewed. */
@@ -151,12 +154,14 @@ export class Lessor {
   #countDown(id: bigint, ttlSeconds: number, fromMillis: number): void {
     const ttlMillis = ttlSeconds * 1_000
     const expiresMillis = fromMillis + ttlMillis
-    this.#countdowns?.set(id, { id, ttlMillis, expiresMillis })
+    this.#countdowns?.set(id, { id, ttlMillis, expiresMillis, placeMillis: expiresMillis })
     this.#push(expiresMillis, id)
   }
 
   #push(atMillis: number, id: bigint): void {
     const heap = this.#heap
+    const countdown = this.#countdowns?.get(id)
+    if (countdown !== undefined) countdown.placeMillis = atMillis
     let at = heap.length
     heap.push({ atMillis, id })
     while (at > 0) {
