@@ -15,6 +15,7 @@ import { Links } from "#actors/kernel/ports/links.ts"
 import type { ChildSpec } from "#actors/kernel/ports/supervision.ts"
 import { describeCause } from "#actors/kernel/ref.ts"
 import * as ActorSystem from "#actors/kernel/system.ts"
+import type { LinkTls } from "#actors/platform/certificates.ts"
 import { fileJournals } from "#actors/platform/file-journal.ts"
 import { grpcListener } from "#actors/platform/grpc-listener.ts"
 import { lmdbStores } from "#actors/platform/lmdb-stores.ts"
@@ -35,6 +36,8 @@ export interface NodeOptions {
   /** Holds the key of the cluster and the operator's token; see actors/platform/tokens.ts. */
   readonly dataDirectory: string
   readonly host?: string
+  /** Needed for a host off the loopback: nodes then show each other certificates instead of tokens. */
+  readonly tls?: LinkTls
   /** 0 is any that is free. */
   readonly port: number
   /** Addresses of nodes that may be there already. */
@@ -92,7 +95,7 @@ export const runNode = <A, E, R>(
   use: (system: ActorSystem.ActorSystem, addresses: Addresses) => Effect.Effect<A, E, R>
 ) =>
   Effect.gen(function* () {
-    const { clientPort, dataDirectory, host, name, port, seeds, work, zone } = options
+    const { clientPort, dataDirectory, host, name, port, seeds, tls, work, zone } = options
     const tokens = yield* openTokens(dataDirectory, options.cluster)
     const self = { protocol: protocolVersion, cluster: options.cluster, name, bootId: randomUUID() }
     const datagrams = new LinkDatagrams()
@@ -100,7 +103,7 @@ export const runNode = <A, E, R>(
     const onRefused: OnRefused = (introduction, fault) => {
       refused.unsafeOffer({ name: introduction?.name ?? "somebody", reason: fault.message })
     }
-    const where = host !== undefined && { host }
+    const where = { ...(host !== undefined && { host }), ...(tls !== undefined && { tls }) }
     const ports = Layer.mergeAll(
       socketioLinks({ self, tokens, port, onRefused, ...where }),
       grpcListener({ port: clientPort, ...where }),
