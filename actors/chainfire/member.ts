@@ -91,7 +91,6 @@ export class Member {
   /** Up to which compaction was swept, and where the sweep goes on. */
   #swept = -1
   #sweepFrom: Uint8Array | undefined
-  #onRole: (change: RoleChange) => void = () => {}
 
   constructor(options: MemberOptions, ports: MemberPorts) {
     this.#ports = ports
@@ -131,10 +130,6 @@ export class Member {
 
   get wakeMillis(): number {
     return this.#failed === undefined ? this.#raft.wakeMillis : Number.POSITIVE_INFINITY
-  }
-
-  onRole(listener: (change: RoleChange) => void): void {
-    this.#onRole = listener
   }
 
   /** Calls back once a leader is known, or with false after five elections' time without one. */
@@ -290,7 +285,6 @@ export class Member {
     // Nobody may have counted for as long as an election takes.
     if (leads && !lessor.counts) lessor.promote(this.#ports.nowMillis(), this.#config.electionMillis)
     if (!leads && lessor.counts) lessor.demote()
-    this.#onRole(change)
   }
 
   /** What the disk did not take is not acknowledged, and nothing is any more. */
