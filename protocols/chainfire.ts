@@ -44,6 +44,13 @@ export class RenewLease extends Schema.TaggedRequest<RenewLease>()("RenewLease",
   failure: EtcdRefusal
 }) {}
 
+/** The milliseconds that a lease has left, as the leader counts them. Null: there is no such lease. */
+export class RemainingLease extends Schema.TaggedRequest<RemainingLease>()("RemainingLease", {
+  payload: { lease: Schema.BigInt },
+  success: Schema.NullOr(Schema.Number),
+  failure: EtcdRefusal
+}) {}
+
 // For operators
 
 export const ChainfireStatus = Schema.Struct({

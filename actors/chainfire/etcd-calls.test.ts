@@ -39,6 +39,14 @@ withEtcdctl("etcdctl's transactions, compaction and leases work", async (t) => {
     t.regex(lease, /^[0-9a-f]{16}$/)
     await etcdctl("put", "leased", "v", `--lease=${lease}`)
     t.regex(await etcdctl("lease", "timetolive", lease, "--keys"), /attached keys\(\[leased\]\)/)
+    for (const endpoint of endpoints) {
+      const left = await etcdctl("lease", "timetolive", lease, `--endpoints=${endpoint}`)
+      t.regex(
+        left,
+        /granted with TTL\(60s\), remaining\((5\d|60)s\)/,
+        "every member says what the leader counts"
+      )
+    }
     t.regex(await etcdctl("lease", "keep-alive", "--once", lease), /keepalived with TTL\(60\)/)
     t.regex(await etcdctl("lease", "revoke", lease), /revoked/)
     t.is(await etcdctl("get", "leased"), "")

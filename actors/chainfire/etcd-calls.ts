@@ -47,9 +47,10 @@ export interface Endpoint {
     command: Uint8Array,
     done: (answer: Either.Either<Uint8Array, EtcdError>) => void
   ) => void
+  /** What a lease has left, as the leader counts; undefined when there is no such lease. */
+  readonly remainingMillis: (lease: bigint, done: (remaining: number | undefined | EtcdError) => void) => void
   /** For ids of leases that the client leaves to us. */
   readonly random: () => number
-  readonly nowMillis: () => number
   readonly storeBytes: () => number
 }
 
@@ -159,13 +160,12 @@ export const etcdCalls = (endpoint: Endpoint): Readonly<Record<string, Unary>> =
       else call.fail(refused === "TimedOut" ? etcdErrors.timeout : etcdErrors.noLeader)
     })
 
-  const timeToLive = ({ ID, keys }: LeaseTimeToLiveRequest) => {
-    const grantedTTL = lessor.ttlSeconds(ID)
-    const remaining = lessor.remainingMillis(ID, endpoint.nowMillis())
+  const timeToLive = ({ ID, keys }: LeaseTimeToLiveRequest, remainingMillis: number | undefined) => {
+    const grantedTTL = remainingMillis === undefined ? undefined : lessor.ttlSeconds(ID)
     return LeaseTimeToLiveResponse.encode({
       header: headerNow(endpoint),
       ID,
-      TTL: grantedTTL === undefined ? -1 : Math.ceil((remaining ?? 0) / 1_000),
+      TTL: grantedTTL === undefined ? -1 : Math.ceil((remainingMillis ?? 0) / 1_000),
       grantedTTL: grantedTTL ?? 0,
       keys: keys && grantedTTL !== undefined ? lessor.keys(ID) : []
     })
@@ -225,7 +225,11 @@ export const etcdCalls = (endpoint: Endpoint): Readonly<Record<string, Unary>> =
     ),
 
     [LEASE.timeToLive.path]: unary(LEASE.timeToLive, (request, call) =>
-      afterRead(call, () => call.reply(timeToLive(request)))
+      afterRead(call, () =>
+        endpoint.remainingMillis(request.ID, (remaining) =>
+          typeof remaining === "object" ? call.fail(remaining) : call.reply(timeToLive(request, remaining))
+        )
+      )
     ),
 
     [LEASE.leases.path]: unary(LEASE.leases, (_request, call) =>

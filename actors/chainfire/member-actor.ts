@@ -24,6 +24,7 @@ import {
   EtcdRefusal,
   GetChainfire,
   RaftPacket,
+  RemainingLease,
   RenewLease
 } from "#protocols/chainfire.ts"
 import type { EtcdError } from "#protocols/wire/etcd/errors.ts"
@@ -34,7 +35,7 @@ import { LeaseGrantResponse, LeaseRevokeRequest, LeaseRevokeResponse } from "#pr
 import { TxnResponse } from "#protocols/wire/etcd/txn-fast.ts"
 import type { Message as ProtobufMessage } from "#protocols/wire/protobuf-message.ts"
 import { type Command, decodeCommand, encodeCommand } from "./command.ts"
-import { type Endpoint, etcdCalls } from "./etcd-calls.ts"
+import { carryOut, type Endpoint, etcdCalls } from "./etcd-calls.ts"
 import { etcdStreams } from "./etcd-streams.ts"
 import { Member } from "./member.ts"
 import type { Response } from "./state-machine.ts"
@@ -63,7 +64,15 @@ class Turn extends Schema.TaggedClass<Turn>()("Turn", {}) {}
 class LeaseTick extends Schema.TaggedClass<LeaseTick>()("LeaseTick", {}) {}
 class DiskFailed extends Schema.TaggedClass<DiskFailed>()("DiskFailed", { fault: Schema.Unknown }) {}
 
-type Message = Turn | LeaseTick | DiskFailed | RaftPacket | CarryOut | RenewLease | GetChainfire
+type Message =
+  | Turn
+  | LeaseTick
+  | DiskFailed
+  | RaftPacket
+  | CarryOut
+  | RenewLease
+  | RemainingLease
+  | GetChainfire
 type Context = InitContext<Message, Journals | Stores | Grpc>
 
 interface State {
@@ -72,7 +81,7 @@ interface State {
 }
 
 export const Chainfire = Actor.make("chainfire", {
-  messages: [Turn, LeaseTick, DiskFailed, RaftPacket, CarryOut, RenewLease, GetChainfire],
+  messages: [Turn, LeaseTick, DiskFailed, RaftPacket, CarryOut, RenewLease, RemainingLease, GetChainfire],
   services: [Journals, Stores, Grpc],
   mailbox: { capacity: 100_000 },
   init: (context: Context, args: MemberArgs) =>
@@ -93,7 +102,7 @@ export const Chainfire = Actor.make("chainfire", {
       const peers = new Map(
         args.members.map(({ node }) => [
           node,
-          context.at(address(args.pathOf(node), RaftPacket, CarryOut, RenewLease))
+          context.at(address(args.pathOf(node), RaftPacket, CarryOut, RenewLease, RemainingLease))
         ])
       )
       const member = new Member(
@@ -124,8 +133,17 @@ export const Chainfire = Actor.make("chainfire", {
         clusterId: args.clusterId,
         members: args.members,
         random: () => context.random(),
-        nowMillis: () => context.nowMillis(),
         storeBytes: () => environment.usage().bytes,
+        remainingMillis: (lease, done) => {
+          const { lessor } = member.machine
+          if (lessor.counts) return done(lessor.remainingMillis(lease, context.nowMillis()))
+          const peer = peers.get(member.leader)
+          if (peer === undefined) return done(etcdErrors.noLeader)
+          context.ask(peer, new RemainingLease({ lease }), forwardMillis, (answered) => {
+            done(answered._tag === "Success" ? (answered.value ?? undefined) : refusalOf(answered.cause))
+            return new Turn(undefined, true)
+          })
+        },
         forward: (leader, command, done) => {
           const peer = peers.get(leader)
           if (peer === undefined) return done(Either.left(etcdErrors.noLeader))
@@ -187,19 +205,22 @@ export const Chainfire = Actor.make("chainfire", {
       const { refuse, reply } = context.replyTo(ask)
       const { command } = ask
       const { _tag } = decodeCommand(command)
-      state.member.propose(command, (proposed) => {
-        if (proposed._tag !== "Applied") return refuse(refusal(etcdErrors.noLeader))
-        Either.match(proposed.outcome, {
-          onLeft: (error) => refuse(refusal(error)),
-          onRight: (response) => reply(encodeResponse(_tag, response))
-        })
-      })
+      const encode = (response: Response) => encodeResponse(_tag, response)
+      carryOut(state.member, command, encode, (answer) =>
+        Either.match(answer, { onLeft: (error) => refuse(refusal(error)), onRight: reply })
+      )
       return Actor.later(state)
     },
     RenewLease: (state, { lease }, context) => {
       const { lessor } = state.member.machine
       return lessor.counts
         ? Actor.reply(state, lessor.renew(lease, context.nowMillis()) ?? null)
+        : Actor.refuse(state, refusal(etcdErrors.noLeader))
+    },
+    RemainingLease: (state, { lease }, context) => {
+      const { lessor } = state.member.machine
+      return lessor.counts
+        ? Actor.reply(state, lessor.remainingMillis(lease, context.nowMillis()) ?? null)
         : Actor.refuse(state, refusal(etcdErrors.noLeader))
     },
     GetChainfire: (state) => Actor.reply(state, statusOf(state.member))
