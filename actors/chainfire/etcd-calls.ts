@@ -89,6 +89,8 @@ const faultOf = (proposed: Exclude<Proposed, { readonly _tag: "Applied" }>): Etc
   switch (proposed._tag) {
     case "Superseded":
       return etcdErrors.leaderChanged
+    case "TimedOut":
+      return etcdErrors.timeout
     case "Failed":
       return proposed.fault._tag === "StorageFull" ? etcdErrors.noSpace : etcdErrors.stopped
     case "Refused":

@@ -40,6 +40,32 @@ test("a disk that acknowledges before it writes is found out", (t) => {
   t.true(found)
 })
 
+test("a command that no quorum hears of is answered in time: it may be carried out still", (t) => {
+  const world = new SimWorld(2)
+  const cluster = new MemberCluster(world, 3)
+  const { outcomes, tookMillis } = world.run(
+    Effect.gen(function* () {
+      yield* Effect.forEach(cluster.ids, (id) => cluster.start(id))
+      yield* Effect.sleep("5 seconds")
+      const { leader } = cluster
+      if (leader === undefined) throw new Error("nobody leads")
+      cluster.partition([leader.id])
+      const outcomes: Array<string> = []
+      const fromMillis = world.nowMillis
+      let tookMillis = 0
+      const request = PutRequest.encode(PutRequest.make({ key: bytes("lost") }))
+      leader.propose(encodeCommand("Put", request), ({ _tag }) => {
+        outcomes.push(_tag)
+        tookMillis = world.nowMillis - fromMillis
+      })
+      yield* Effect.sleep("1 minute")
+      return { outcomes, tookMillis }
+    })
+  )
+  t.deepEqual(outcomes, ["TimedOut"])
+  t.true(tookMillis < 7_000, `${tookMillis} ms`)
+})
+
 test("a member that stops in order and starts again has everything, without the others", (t) => {
   const world = new SimWorld(1)
   const cluster = new MemberCluster(world, 1)

@@ -55,6 +55,8 @@ export type ProposalRefusal =
   | { readonly _tag: "Refused"; readonly refusal: Refusal }
   /** Another leader's entry took its place: nothing happened. */
   | { readonly _tag: "Superseded" }
+  /** No quorum has it yet; it may be carried out still. */
+  | { readonly _tag: "TimedOut" }
   | { readonly _tag: "Failed"; readonly fault: StorageFault }
 
 export type Proposed =
@@ -63,6 +65,7 @@ export type Proposed =
 
 interface Waiting {
   readonly term: number
+  readonly untilMillis: number
   readonly done: (proposed: Proposed) => void
 }
 
@@ -70,6 +73,8 @@ interface Waiting {
 const group = 1
 const kinds: ReadonlyArray<EntryKind> = ["normal", "change", "noop"]
 const leaseSecondsMin = 2
+/** How long a command may take, besides two elections; as etcd has it. */
+const proposalMillis = 5_000
 /** Commands of which the answer is awaited, and reads. */
 const waitingMax = 65_536
 
@@ -156,9 +161,12 @@ export class Member {
       const uncommittedBytes = this.#raft.status.uncommittedBytes
       return done({ _tag: "Refused", refusal: { _tag: "Overloaded", uncommittedBytes } })
     }
-    const proposed = this.#raft.propose(command, this.#ports.nowMillis())
+    const nowMillis = this.#ports.nowMillis()
+    const proposed = this.#raft.propose(command, nowMillis)
     if (proposed._tag !== "Proposed") return done({ _tag: "Refused", refusal: proposed })
-    this.#waiting.set(proposed.index, { term: proposed.term, done })
+    const untilMillis = nowMillis + proposalMillis + 2 * this.#config.electionMillis
+    this.#giveUp(proposed.index)
+    this.#waiting.set(proposed.index, { term: proposed.term, untilMillis, done })
     this.#ports.wake()
   }
 
@@ -170,6 +178,22 @@ export class Member {
     this.#reads.set(id, done)
     this.#raft.read(id, this.#ports.nowMillis())
     this.#ports.wake()
+  }
+
+  /** An entry that was cut off this log has left its index to another one; some other log may have it still. */
+  #giveUp(index: number): void {
+    const waiting = this.#waiting.get(index)
+    this.#waiting.delete(index)
+    waiting?.done({ _tag: "TimedOut" })
+  }
+
+  /** In the order of their proposals, which is that of their deadlines. */
+  #expire(nowMillis: number): void {
+    for (const [index, { done, untilMillis }] of this.#waiting) {
+      if (untilMillis > nowMillis) return
+      this.#waiting.delete(index)
+      done({ _tag: "TimedOut" })
+    }
   }
 
   receive(messages: ReadonlyArray<Message>): void {
@@ -202,6 +226,7 @@ export class Member {
     try {
       for (let batch = this.#take(); batch !== undefined; batch = this.#take()) this.#carryOut(batch)
       this.#answerLed(nowMillis)
+      this.#expire(nowMillis)
     } catch (problem) {
       this.#fail(problem)
     }
