@@ -1,58 +1,28 @@
-import { spawn } from "node:child_process"
-import { once } from "node:events"
 import test from "ava"
-import { etcdctlInstalled, inCluster } from "./fixtures/etcdctl.ts"
+import type { GrpcStatus, UnaryCall } from "#actors/kernel/ports/grpc.ts"
+import { etcdErrors, GrpcCode } from "#protocols/wire/etcd/errors.ts"
+import { KV } from "#protocols/wire/etcd/methods.ts"
+import { unary } from "./etcd-calls.ts"
 
-const withEtcdctl = etcdctlInstalled ? test : test.skip
-
-withEtcdctl("etcdctl puts, gets, counts, deletes, and reads the past", async (t) => {
-  t.timeout(120_000)
-  await inCluster(async (etcdctl) => {
-    t.is(await etcdctl("put", "a", "1"), "OK")
-    t.is(await etcdctl("put", "a", "2", "--prev-kv"), "OK\na\n1")
-    t.is(await etcdctl("put", "b", "3"), "OK")
-    t.is(await etcdctl("get", "a"), "a\n2")
-    t.is(await etcdctl("get", "", "--from-key", "--keys-only"), "a\n\nb\n\nsettled")
-    t.is(await etcdctl("get", "a", "z", "--limit=1", "--order=DESCEND", "--keys-only"), "settled")
-    const { header } = JSON.parse(await etcdctl("get", "a", "--write-out=json"))
-    t.is(await etcdctl("get", "a", `--rev=${header.revision - 2}`), "a\n1")
-    t.is(await etcdctl("del", "a", "c"), "2")
-    t.is(await etcdctl("get", "a"), "")
-  })
+/** A call that remembers how it failed. */
+const callOf = (failures: Array<GrpcStatus>): UnaryCall => ({
+  path: KV.put.path,
+  peer: { address: "here:1", identity: undefined, commonName: undefined, encrypted: false },
+  header: () => undefined,
+  deadlineMillis: undefined,
+  ended: false,
+  onCancel: undefined,
+  fail: (status) => void failures.push(status),
+  reply: () => {}
 })
 
-withEtcdctl("etcdctl's transactions, compaction and leases work", async (t) => {
-  t.timeout(120_000)
-  await inCluster(async (etcdctl, endpoints) => {
-    await etcdctl("put", "x", "1")
-    const txn = spawn("etcdctl", ["--endpoints", endpoints.join(), "txn"], {
-      env: { ...process.env, ETCDCTL_API: "3" }
-    })
-    const printed: Array<string> = []
-    txn.stdout.on("data", (chunk) => printed.push(String(chunk)))
-    txn.stdin.end('value("x") = "1"\n\nput y then\n\nput y else\n\n')
-    await once(txn, "exit")
-    t.regex(printed.join(""), /SUCCESS/)
-    t.is(await etcdctl("get", "y"), "y\nthen")
-    const granted = await etcdctl("lease", "grant", "60")
-    const lease = /lease (\w+) granted with TTL\(60s\)/.exec(granted)?.[1] ?? ""
-    t.regex(lease, /^[0-9a-f]{16}$/)
-    await etcdctl("put", "leased", "v", `--lease=${lease}`)
-    t.regex(await etcdctl("lease", "timetolive", lease, "--keys"), /attached keys\(\[leased\]\)/)
-    for (const endpoint of endpoints) {
-      const left = await etcdctl("lease", "timetolive", lease, `--endpoints=${endpoint}`)
-      t.regex(
-        left,
-        /granted with TTL\(60s\), remaining\((5\d|60)s\)/,
-        "every member says what the leader counts"
-      )
-    }
-    t.regex(await etcdctl("lease", "keep-alive", "--once", lease), /keepalived with TTL\(60\)/)
-    t.regex(await etcdctl("lease", "revoke", lease), /revoked/)
-    t.is(await etcdctl("get", "leased"), "")
-    const { header } = JSON.parse(await etcdctl("get", "x", "--write-out=json"))
-    t.is(await etcdctl("compaction", `${header.revision}`), `compacted revision ${header.revision}`)
-    const refused = await t.throwsAsync(etcdctl("get", "x", "--rev=1"))
-    t.regex(String(refused), /required revision has been compacted/)
-  })
+test("what does not decode, or is too large, is refused before anybody looks at it", (t) => {
+  const failures: Array<GrpcStatus> = []
+  const put = unary(KV.put, () => t.fail("it was looked at"))
+  put(Uint8Array.of(0x0a, 0x7f), callOf(failures))
+  put(new Uint8Array(2 * 1024 * 1024), callOf(failures))
+  t.deepEqual(failures, [
+    { code: GrpcCode.internal, message: "grpc: error while marshaling" },
+    etcdErrors.requestTooLarge
+  ])
 })

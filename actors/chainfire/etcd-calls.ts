@@ -1,6 +1,7 @@
 /**
- * The calls of etcd v3 that are answered once: keys, leases, members, status. Each is a function from the bytes
- * of a request to one reply, on a member that is held directly.
+ * What the calls of etcd v3 share that are answered once. Each is a function from the bytes of a request to one
+ * reply, on a member that is held directly; they are grouped by service in the files etcd-kv.ts,
+ * etcd-lease.ts and so on.
  *
  * Writes go to the leader, wherever that is; reads are linearizable unless they ask to be serializable, and
  * are answered by the member that was called. What of a request can be refused without the store is refused
@@ -9,28 +10,16 @@
 import { Either } from "effect"
 import type { Unary, UnaryCall } from "#actors/kernel/ports/grpc.ts"
 import type { NodeId } from "#actors/raft/raft-messages.ts"
-import { MemberListResponse, StatusResponse } from "#protocols/wire/etcd/cluster.ts"
 import { type EtcdError, etcdErrors, GrpcCode } from "#protocols/wire/etcd/errors.ts"
 import type { ResponseHeader } from "#protocols/wire/etcd/kv.ts"
-import { RangeResponse } from "#protocols/wire/etcd/kv-fast.ts"
-import {
-  LeaseLeasesResponse,
-  type LeaseTimeToLiveRequest,
-  LeaseTimeToLiveResponse
-} from "#protocols/wire/etcd/lease.ts"
-import { CLUSTER, KV, LEASE, MAINTENANCE, type Method } from "#protocols/wire/etcd/methods.ts"
+import type { Method } from "#protocols/wire/etcd/methods.ts"
 import { ProtobufMalformed } from "#protocols/wire/protobuf.ts"
 import { type Command, encodeCommand } from "./command.ts"
-import { checkRange, range } from "./kv-range.ts"
-import { checkDeleteRange, checkPut, checkTxn, isReadOnly, txn } from "./kv-write.ts"
 import type { Member, Proposed } from "./member.ts"
 import type { Response } from "./state-machine.ts"
 
 /** As etcd's default. */
-export const requestBytesMax = 1.5 * 1024 * 1024
-/** The release of etcd whose answers these are. */
-export const etcdVersion = "3.4.23"
-
+const requestBytesMax = 1.5 * 1024 * 1024
 export interface Endpoint {
   readonly member: Member
   readonly clusterId: bigint
@@ -67,7 +56,7 @@ export const headerNow = (endpoint: Endpoint): ResponseHeader =>
 const malformed: EtcdError = { code: GrpcCode.internal, message: "grpc: error while marshaling" }
 
 /** Decodes, and answers what does not decode. */
-const unary =
+export const unary =
   <Request extends object, Answer extends object>(
     method: Method<Request, Answer>,
     handle: (request: Request, call: UnaryCall, bytes: Uint8Array) => void
@@ -109,18 +98,24 @@ export const carryOut = (
     done(proposed._tag === "Applied" ? Either.map(proposed.outcome, encode) : Either.left(faultOf(proposed)))
   )
 
-export const etcdCalls = (endpoint: Endpoint): Readonly<Record<string, Unary>> => {
-  const { member } = endpoint
-  const { lessor, mvcc } = member.machine
+/** The way of a request through raft: what changes something is proposed, what reads waits until it may. */
+export class Calls {
+  readonly endpoint: Endpoint
+
+  constructor(endpoint: Endpoint) {
+    this.endpoint = endpoint
+  }
 
   /** Proposes here, or has it proposed where the leader is. */
-  const propose = <Request extends object, Answer extends Response>(
+  propose<Request extends object, Answer extends Response>(
     kind: Command["_tag"],
     method: Method<Request, Answer>,
     bytes: Uint8Array,
     call: UnaryCall,
     waits = true
-  ): void => {
+  ): void {
+    const { endpoint } = this
+    const { member } = endpoint
     const { response } = method
     const command = encodeCommand(kind, bytes)
     const answered = (answer: Answer): void => {
@@ -139,7 +134,7 @@ export const etcdCalls = (endpoint: Endpoint): Readonly<Record<string, Unary>> =
       // As etcd does: who comes during an election waits for its end.
       if (elsewhere && leader === 0 && waits) {
         return member.whenLed((led) =>
-          led ? propose(kind, method, bytes, call, false) : call.fail(etcdErrors.timeout)
+          led ? this.propose(kind, method, bytes, call, false) : call.fail(etcdErrors.timeout)
         )
       }
       if (leader === 0 || leader === member.id) return call.fail(faultOf(proposed))
@@ -153,130 +148,14 @@ export const etcdCalls = (endpoint: Endpoint): Readonly<Record<string, Unary>> =
   }
 
   /** Linearizable: what was acknowledged to anybody before is seen. */
-  const afterRead = (call: UnaryCall, then: () => void, waits = true): void =>
+  afterRead(call: UnaryCall, then: () => void, waits = true): void {
+    const { member } = this.endpoint
     member.read((refused) => {
       if (refused === undefined) then()
       else if (refused === "NoLeader" && waits)
-        member.whenLed((led) => (led ? afterRead(call, then, false) : call.fail(etcdErrors.timeout)))
+        member.whenLed((led) => (led ? this.afterRead(call, then, false) : call.fail(etcdErrors.timeout)))
       else if (refused === "Overloaded") call.fail(etcdErrors.tooManyRequests)
       else call.fail(refused === "TimedOut" ? etcdErrors.timeout : etcdErrors.noLeader)
-    })
-
-  const timeToLive = ({ ID, keys }: LeaseTimeToLiveRequest, remainingMillis: number | undefined) => {
-    const grantedTTL = remainingMillis === undefined ? undefined : lessor.ttlSeconds(ID)
-    return LeaseTimeToLiveResponse.encode({
-      header: headerNow(endpoint),
-      ID,
-      TTL: grantedTTL === undefined ? -1 : Math.ceil((remainingMillis ?? 0) / 1_000),
-      grantedTTL: grantedTTL ?? 0,
-      keys: keys && grantedTTL !== undefined ? lessor.keys(ID) : []
-    })
-  }
-
-  return {
-    [KV.put.path]: unary(KV.put, (request, call, bytes) => {
-      const refused = checkPut(request)
-      if (refused !== undefined) call.fail(refused)
-      else propose("Put", KV.put, bytes, call)
-    }),
-
-    [KV.deleteRange.path]: unary(KV.deleteRange, (request, call, bytes) => {
-      const refused = checkDeleteRange(request)
-      if (refused !== undefined) call.fail(refused)
-      else propose("DeleteRange", KV.deleteRange, bytes, call)
-    }),
-
-    [KV.txn.path]: unary(KV.txn, (request, call, bytes) => {
-      const refused = checkTxn(request)
-      if (refused !== undefined) return call.fail(refused)
-      if (!isReadOnly(request)) return propose("Txn", KV.txn, bytes, call)
-      afterRead(call, () => {
-        const outcome = txn(member.machine, request)
-        if (Either.isLeft(outcome)) return call.fail(outcome.left)
-        mvcc.commit()
-        const header = headerNow(endpoint)
-        call.reply(KV.txn.response.encode({ ...outcome.right, header }))
-      })
-    }),
-
-    [KV.compact.path]: unary(KV.compact, (_request, call, bytes) =>
-      propose("Compact", KV.compact, bytes, call)
-    ),
-
-    [KV.range.path]: unary(KV.range, (request, call) => {
-      const refused = checkRange(request)
-      if (refused !== undefined) return call.fail(refused)
-      const answer = () =>
-        Either.match(range(mvcc, request), {
-          onLeft: (unreadable) => call.fail(unreadable),
-          onRight: (found) => call.reply(RangeResponse.encode({ header: headerNow(endpoint), ...found }))
-        })
-      if (request.serializable) answer()
-      else afterRead(call, answer)
-    }),
-
-    [LEASE.grant.path]: unary(LEASE.grant, (request, call, bytes) => {
-      if (request.ID !== 0n) return propose("LeaseGrant", LEASE.grant, bytes, call)
-      const high = BigInt(Math.floor(endpoint.random() * 2 ** 31))
-      const ID = (high << 32n) | BigInt(1 + Math.floor(endpoint.random() * (2 ** 32 - 1)))
-      propose("LeaseGrant", LEASE.grant, LEASE.grant.request.encode({ ...request, ID }), call)
-    }),
-
-    [LEASE.revoke.path]: unary(LEASE.revoke, (_request, call, bytes) =>
-      propose("LeaseRevoke", LEASE.revoke, bytes, call)
-    ),
-
-    [LEASE.timeToLive.path]: unary(LEASE.timeToLive, (request, call) =>
-      afterRead(call, () =>
-        endpoint.remainingMillis(request.ID, (remaining) =>
-          typeof remaining === "object" ? call.fail(remaining) : call.reply(timeToLive(request, remaining))
-        )
-      )
-    ),
-
-    [LEASE.leases.path]: unary(LEASE.leases, (_request, call) =>
-      afterRead(call, () =>
-        call.reply(
-          LeaseLeasesResponse.encode({
-            header: headerNow(endpoint),
-            leases: lessor.ids.map((ID) => ({ ID }))
-          })
-        )
-      )
-    ),
-
-    [CLUSTER.memberList.path]: unary(CLUSTER.memberList, (_request, call) =>
-      call.reply(
-        MemberListResponse.encode({
-          header: { ...headerOf(endpoint, 0) },
-          members: endpoint.members.map(({ clientUrl, id, name, peerUrl }) => ({
-            ID: id,
-            name,
-            peerURLs: [peerUrl],
-            clientURLs: [clientUrl],
-            isLearner: false
-          }))
-        })
-      )
-    ),
-
-    [MAINTENANCE.status.path]: unary(MAINTENANCE.status, (_request, call) => {
-      const { commit, leader, term } = member.status
-      const bytes = endpoint.storeBytes()
-      call.reply(
-        StatusResponse.encode({
-          header: headerNow(endpoint),
-          version: etcdVersion,
-          dbSize: bytes,
-          leader: endpoint.members.find(({ node }) => node === leader)?.id ?? 0n,
-          raftIndex: commit,
-          raftTerm: term,
-          raftAppliedIndex: member.machine.appliedIndex,
-          errors: leader === 0 ? [etcdErrors.noLeader.message] : [],
-          dbSizeInUse: bytes,
-          isLearner: false
-        })
-      )
     })
   }
 }

@@ -35,7 +35,11 @@ import { LeaseGrantResponse, LeaseRevokeRequest, LeaseRevokeResponse } from "#pr
 import { TxnResponse } from "#protocols/wire/etcd/txn-fast.ts"
 import type { Message as ProtobufMessage } from "#protocols/wire/protobuf-message.ts"
 import { type Command, decodeCommand, encodeCommand } from "./command.ts"
-import { carryOut, type Endpoint, etcdCalls } from "./etcd-calls.ts"
+import { Calls, carryOut, type Endpoint } from "./etcd-calls.ts"
+import { clusterCalls } from "./etcd-cluster.ts"
+import { kvCalls } from "./etcd-kv.ts"
+import { leaseCalls } from "./etcd-lease.ts"
+import { maintenanceCalls } from "./etcd-maintenance.ts"
 import { etcdStreams } from "./etcd-streams.ts"
 import { Member } from "./member.ts"
 import type { Response } from "./state-machine.ts"
@@ -167,7 +171,16 @@ export const Chainfire = Actor.make("chainfire", {
           return new Turn(undefined, true)
         })
       }
-      yield* (yield* Grpc).serve({ unary: etcdCalls(endpoint), streams: etcdStreams(endpoint, renew) })
+      const calls = new Calls(endpoint)
+      yield* (yield* Grpc).serve({
+        unary: {
+          ...kvCalls(calls),
+          ...leaseCalls(calls),
+          ...clusterCalls(calls),
+          ...maintenanceCalls(calls)
+        },
+        streams: etcdStreams(endpoint, renew)
+      })
       context.every(leaseTickMillis, new LeaseTick(), "leases")
       wake()
       const state: State = { member, turn }

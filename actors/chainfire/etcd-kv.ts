@@ -1,0 +1,56 @@
+/** The KV service of etcd v3. */
+import { Either } from "effect"
+import type { Unary } from "#actors/kernel/ports/grpc.ts"
+import { RangeResponse } from "#protocols/wire/etcd/kv-fast.ts"
+import { KV } from "#protocols/wire/etcd/methods.ts"
+import { type Calls, headerNow, unary } from "./etcd-calls.ts"
+import { checkRange, range } from "./kv-range.ts"
+import { checkDeleteRange, checkPut, checkTxn, isReadOnly, txn } from "./kv-write.ts"
+
+export const kvCalls = (calls: Calls): Readonly<Record<string, Unary>> => {
+  const { endpoint } = calls
+  const { member } = endpoint
+  const { mvcc } = member.machine
+  return {
+    [KV.put.path]: unary(KV.put, (request, call, bytes) => {
+      const refused = checkPut(request)
+      if (refused !== undefined) call.fail(refused)
+      else calls.propose("Put", KV.put, bytes, call)
+    }),
+
+    [KV.deleteRange.path]: unary(KV.deleteRange, (request, call, bytes) => {
+      const refused = checkDeleteRange(request)
+      if (refused !== undefined) call.fail(refused)
+      else calls.propose("DeleteRange", KV.deleteRange, bytes, call)
+    }),
+
+    [KV.txn.path]: unary(KV.txn, (request, call, bytes) => {
+      const refused = checkTxn(request)
+      if (refused !== undefined) return call.fail(refused)
+      if (!isReadOnly(request)) return calls.propose("Txn", KV.txn, bytes, call)
+      calls.afterRead(call, () => {
+        const outcome = txn(member.machine, request)
+        if (Either.isLeft(outcome)) return call.fail(outcome.left)
+        mvcc.commit()
+        const header = headerNow(endpoint)
+        call.reply(KV.txn.response.encode({ ...outcome.right, header }))
+      })
+    }),
+
+    [KV.compact.path]: unary(KV.compact, (_request, call, bytes) =>
+      calls.propose("Compact", KV.compact, bytes, call)
+    ),
+
+    [KV.range.path]: unary(KV.range, (request, call) => {
+      const refused = checkRange(request)
+      if (refused !== undefined) return call.fail(refused)
+      const answer = () =>
+        Either.match(range(mvcc, request), {
+          onLeft: (unreadable) => call.fail(unreadable),
+          onRight: (found) => call.reply(RangeResponse.encode({ header: headerNow(endpoint), ...found }))
+        })
+      if (request.serializable) answer()
+      else calls.afterRead(call, answer)
+    })
+  }
+}
