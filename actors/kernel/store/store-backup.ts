@@ -10,7 +10,7 @@
  */
 import { Effect, Stream } from "effect"
 import { crc32c } from "../journal/crc32c.ts"
-import { StorageCorrupt, type StorageFault, StorageNewer } from "../ports/storage-faults.ts"
+import { isStorageFault, StorageCorrupt, type StorageFault, StorageNewer } from "../ports/storage-faults.ts"
 import type { Snapshot, Store, StoreEnvironment, Write } from "../ports/store.ts"
 
 export const backupVersion = 1
@@ -109,7 +109,13 @@ export const restoreInto = <E>(
       Effect.gen(function* () {
         reader.feed(bytes)
         for (;;) {
-          const chunk = yield* reader.next
+          const chunk = yield* Effect.try({
+            try: () => reader.next(),
+            catch: (fault) => {
+              if (isStorageFault(fault)) return fault
+              throw fault
+            }
+          })
           if (chunk === undefined) return
           const store =
             opened.get(chunk.store) ?? (yield* stores.open(chunk.store, { version: chunk.version }))
@@ -129,13 +135,14 @@ export const restoreInto = <E>(
     return { stores: [...opened.keys()], entries }
   })
 
-interface BackupChunk {
+export interface BackupChunk {
   readonly store: string
   readonly version: number
   readonly entries: ReadonlyArray<readonly [key: Uint8Array, value: Uint8Array]>
 }
 
-class BackupReader {
+/** Bytes in, chunks out, for whoever restores in steps of his own. */
+export class BackupReader {
   entriesAtEnd: number | undefined
   readonly #path: string
   #bytes: Uint8Array = new Uint8Array(0)
@@ -151,38 +158,35 @@ class BackupReader {
     this.#bytes = this.#bytes.length === 0 ? bytes : joined([this.#bytes, bytes])
   }
 
-  corrupt(reason: string): Effect.Effect<never, StorageCorrupt> {
-    return Effect.fail(new StorageCorrupt({ path: this.#path, offset: this.#offset, reason }))
+  corrupt(reason: string): StorageCorrupt {
+    return new StorageCorrupt({ path: this.#path, offset: this.#offset, reason })
   }
 
-  readonly next: Effect.Effect<BackupChunk | undefined, StorageCorrupt | StorageNewer> = Effect.suspend(
-    (): Effect.Effect<BackupChunk | undefined, StorageCorrupt | StorageNewer> => {
-      if (!this.#begun) {
-        if (this.#bytes.length < 12) return Effect.succeed(undefined)
-        const found = this.#view().getUint32(8, true)
-        if (magic.some((byte, at) => this.#bytes[at] !== byte))
-          return this.corrupt("it is no backup of stores")
-        if (found > backupVersion)
-          return Effect.fail(new StorageNewer({ path: this.#path, found, supported: backupVersion }))
-        this.#begun = true
-        this.#take(12)
-      }
-      if (this.#bytes.length < 9) return Effect.succeed(undefined)
-      if (this.entriesAtEnd !== undefined) return this.corrupt("there is more behind its end")
-      const length = this.#view().getUint32(0, true)
-      if (length > recordBytesMax) return this.corrupt(`a record of ${length} bytes is too long`)
-      if (this.#bytes.length < 9 + length) return Effect.succeed(undefined)
-      const sum = crc32c(this.#bytes, 8, 9 + length, this.#sum)
-      if (sum !== this.#view().getUint32(4, true)) return this.corrupt("a record does not verify")
-      this.#sum = sum
-      const kind = this.#bytes[8]
-      const payload = this.#bytes.slice(9, 9 + length)
-      this.#take(9 + length)
-      if (kind === kinds.entries) return Effect.succeed(chunkOf(payload))
-      this.entriesAtEnd = new DataView(payload.buffer).getFloat64(0, true)
-      return this.next
+  /** Undefined: feed it more, unless `entriesAtEnd` is known. Throws `StorageCorrupt` and `StorageNewer`. */
+  next(): BackupChunk | undefined {
+    if (!this.#begun) {
+      if (this.#bytes.length < 12) return undefined
+      const found = this.#view().getUint32(8, true)
+      if (magic.some((byte, at) => this.#bytes[at] !== byte)) throw this.corrupt("it is no backup of stores")
+      if (found > backupVersion) throw new StorageNewer({ path: this.#path, found, supported: backupVersion })
+      this.#begun = true
+      this.#take(12)
     }
-  )
+    if (this.#bytes.length < 9) return undefined
+    if (this.entriesAtEnd !== undefined) throw this.corrupt("there is more behind its end")
+    const length = this.#view().getUint32(0, true)
+    if (length > recordBytesMax) throw this.corrupt(`a record of ${length} bytes is too long`)
+    if (this.#bytes.length < 9 + length) return undefined
+    const sum = crc32c(this.#bytes, 8, 9 + length, this.#sum)
+    if (sum !== this.#view().getUint32(4, true)) throw this.corrupt("a record does not verify")
+    this.#sum = sum
+    const kind = this.#bytes[8]
+    const payload = this.#bytes.slice(9, 9 + length)
+    this.#take(9 + length)
+    if (kind === kinds.entries) return chunkOf(payload)
+    this.entriesAtEnd = new DataView(payload.buffer).getFloat64(0, true)
+    return this.next()
+  }
 
   #view(): DataView {
     return new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength)
