@@ -49,7 +49,8 @@ export const kvCalls = (calls: Calls): Readonly<Record<string, Unary>> => {
           onLeft: (unreadable) => call.fail(unreadable),
           onRight: (found) => call.reply(RangeResponse.encode({ header: headerNow(endpoint), ...found }))
         })
-      if (request.serializable) answer()
+      // While a snapshot takes the place of the state, nobody reads it.
+      if (request.serializable && !member.isInstalling) answer()
       else calls.afterRead(call, answer)
     })
   }

@@ -128,7 +128,7 @@ class WatchStream implements WatchSink {
 
   /** In pieces, so that one that has missed a lot does not keep all others waiting. */
   #resume(id: number): void {
-    if (!this.#room) {
+    if (!this.#room || this.#endpoint.member.isInstalling) {
       this.#parked.add(id)
       return
     }
@@ -147,6 +147,10 @@ class WatchStream implements WatchSink {
     this.#send({ watchId, header: headerOf(this.#endpoint, revision), events: encoded })
     if (!this.#room) this.#parked.add(id)
     return this.#room
+  }
+
+  behind(id: number): void {
+    this.#resume(id)
   }
 
   compacted(id: number, compactRevision: number): void {

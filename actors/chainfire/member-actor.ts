@@ -10,12 +10,12 @@ import { Cause, Effect, Either, Option, Schema } from "effect"
 import * as Actor from "#actors/kernel/actor.ts"
 import type { InitContext } from "#actors/kernel/context.ts"
 import { Grpc } from "#actors/kernel/ports/grpc.ts"
-import { Journals } from "#actors/kernel/ports/journal.ts"
+import { type JournalLimits, Journals } from "#actors/kernel/ports/journal.ts"
 import { Stores } from "#actors/kernel/ports/store.ts"
 import { RaftCodecError } from "#actors/raft/raft-bytes.ts"
 import { decodePacket, encodePacket } from "#actors/raft/raft-codec.ts"
 import { defaultConfig, type RaftConfig } from "#actors/raft/raft-config.ts"
-import { Membership } from "#actors/raft/raft-membership.ts"
+import { encodeMembership, Membership } from "#actors/raft/raft-membership.ts"
 import type { NodeId } from "#actors/raft/raft-messages.ts"
 import { address } from "#protocols/address.ts"
 import {
@@ -42,8 +42,9 @@ import { leaseCalls } from "./etcd-lease.ts"
 import { maintenanceCalls } from "./etcd-maintenance.ts"
 import { etcdStreams } from "./etcd-streams.ts"
 import { Member } from "./member.ts"
-import type { Response } from "./state-machine.ts"
-import { StoreTables, storeNames } from "./store-tables.ts"
+import { SnapshotShelf } from "./snapshot-shelf.ts"
+import { putMembership, type Response } from "./state-machine.ts"
+import { StoreTables } from "./store-tables.ts"
 
 export interface MemberArgs {
   readonly id: NodeId
@@ -90,13 +91,7 @@ export const Chainfire = Actor.make("chainfire", {
   mailbox: { capacity: 100_000 },
   init: (context: Context, args: MemberArgs) =>
     Effect.gen(function* () {
-      const environment = yield* Stores
-      const journal = yield* (yield* Journals).open()
-      const opened = yield* Effect.forEach(storeNames, (name) => environment.open(`chainfire-${name}`))
-      const [current, history, changes, leases, attachments, meta] = opened
-      if (!current || !history || !changes || !leases || !attachments || !meta)
-        throw new Error("the stores of chainfire were not opened")
-      const stores = { current, history, changes, leases, attachments, meta }
+      const { environment, journal, shelf, tables } = yield* openState({})
       const turn = { armed: false }
       const wake = () => {
         if (turn.armed) return
@@ -117,7 +112,8 @@ export const Chainfire = Actor.make("chainfire", {
         },
         {
           journal,
-          tables: new StoreTables({ environment, stores }),
+          tables,
+          shelf,
           send: (to, messages) => {
             const packet = encodePacket({
               from: args.id,
@@ -200,6 +196,7 @@ export const Chainfire = Actor.make("chainfire", {
       const over = machine.lessor.expired(context.nowMillis(), revocationsMax, revocationAgainMillis)
       for (const ID of over) state.member.propose(revocation(ID), () => {})
       state.member.sweep(sweptAtOnce)
+      state.member.tend()
       return state
     },
     DiskFailed: (_state, { fault }) => {
@@ -240,6 +237,32 @@ export const Chainfire = Actor.make("chainfire", {
   },
   inspect: ({ member }) => statusOf(member)
 })
+
+/** Opens what a member remembers, and brings it to an end where a crash has left it in the middle. */
+export const openState = (journalLimits: Partial<JournalLimits>) =>
+  Effect.gen(function* () {
+    const environment = yield* Stores
+    const journal = yield* (yield* Journals).open(journalLimits)
+    const open = (name: string) => environment.open(`chainfire-${name}`)
+    const stores = yield* Effect.all({
+      current: open("current"),
+      history: open("history"),
+      changes: open("changes"),
+      leases: open("leases"),
+      attachments: open("attachments"),
+      meta: open("meta")
+    })
+    const tables = new StoreTables({ environment, stores })
+    // Beside them, and no part of a snapshot.
+    const shelf = new SnapshotShelf(environment, Object.values(stores), yield* open("snapshots"))
+    const slices = shelf.recover(({ membership }) => {
+      putMembership(tables.meta, encodeMembership(membership))
+      tables.write()
+    })
+    for (let slice = slices.next(); slice.done !== true; slice = slices.next())
+      yield* slice.value === "flushed" ? environment.flushed : Effect.yieldNow()
+    return { environment, journal, shelf, tables }
+  })
 
 const revocation = (ID: bigint): Uint8Array => encodeCommand("LeaseRevoke", LeaseRevokeRequest.encode({ ID }))
 

@@ -12,19 +12,24 @@
  * `wakeMillis` has come.
  *
  * The store is written without waiting for the disk. The journal keeps every entry until the store has
- * flushed what the entry did, so after a crash the rest is applied again.
+ * flushed what the entry did, so after a crash the rest is applied again. What is flushed is compacted away
+ * now and then, but for a tail that lets others catch up; who is further behind gets a snapshot.
+ *
+ * While the snapshot of a leader takes the place of the state, nothing else is carried out.
  */
 import type { Either } from "effect"
 import type { Journal } from "#actors/kernel/ports/journal.ts"
-import { isStorageFault, type StorageFault } from "#actors/kernel/ports/storage-faults.ts"
+import { isStorageFault, SnapshotRefused, type StorageFault } from "#actors/kernel/ports/storage-faults.ts"
 import { Raft } from "#actors/raft/raft.ts"
-import type { Batch, HardState, ReadRefusal, RoleChange } from "#actors/raft/raft-batch.ts"
+import type { Batch, ChunkWanted, ReadRefusal, RoleChange } from "#actors/raft/raft-batch.ts"
 import type { RaftConfig } from "#actors/raft/raft-config.ts"
-import type { Membership } from "#actors/raft/raft-membership.ts"
-import type { Entry, EntryKind, Message, NodeId } from "#actors/raft/raft-messages.ts"
+import { decodeMembership, encodeMembership, type Membership } from "#actors/raft/raft-membership.ts"
+import type { Entry, Message, NodeId, Snapshot } from "#actors/raft/raft-messages.ts"
 import type { Refusal } from "#actors/raft/raft-proposals.ts"
 import type { EtcdError } from "#protocols/wire/etcd/errors.ts"
 import { decodeCommand } from "./command.ts"
+import { MemberLog } from "./member-log.ts"
+import type { Slices, SnapshotShelf } from "./snapshot-shelf.ts"
 import { type Response, StateMachine } from "./state-machine.ts"
 import type { StoreTables } from "./store-tables.ts"
 import { WatchHub } from "./watch-hub.ts"
@@ -32,6 +37,7 @@ import { WatchHub } from "./watch-hub.ts"
 export interface MemberPorts {
   readonly journal: Journal
   readonly tables: StoreTables
+  readonly shelf: SnapshotShelf
   /** May lose it. */
   readonly send: (to: NodeId, messages: ReadonlyArray<Message>) => void
   /** There is something to do: call `turn` soon. */
@@ -48,7 +54,21 @@ export interface MemberOptions {
   /** Of a group that begins; later ones are in the log. */
   readonly membership: Membership
   readonly config: RaftConfig
+  readonly log?: Partial<LogLimits>
 }
+
+/** How much of the log is kept of what the state machine has already. */
+export interface LogLimits {
+  /** So many entries, or bytes, and it is compacted. */
+  readonly entriesMax: number
+  readonly bytesMax: number
+  /** What is left then, for members that are a little behind. */
+  readonly tailEntries: number
+}
+
+const logLimits: LogLimits = { entriesMax: 10_000, bytesMax: 256 * 1024 * 1024, tailEntries: 5_000 }
+/** A log this long is compacted even if a snapshot that is on its way is worth nothing then. */
+const streamingShareMax = 4
 
 /** The command was not proposed, or it is not known whether it was carried out. */
 export type ProposalRefusal =
@@ -63,15 +83,20 @@ export type Proposed =
   | { readonly _tag: "Applied"; readonly outcome: Either.Either<Response, EtcdError> }
   | ProposalRefusal
 
+/** What takes many turns. */
+interface Job {
+  readonly kind: "make" | "install" | "discard"
+  readonly slices: Slices
+  /** For the disk. */
+  waits: boolean
+}
+
 interface Waiting {
   readonly term: number
   readonly untilMillis: number
   readonly done: (proposed: Proposed) => void
 }
 
-/** The journal has room for many groups; chainfire is one. */
-const group = 1
-const kinds: ReadonlyArray<EntryKind> = ["normal", "change", "noop"]
 const leaseSecondsMin = 2
 /** How long a command may take, besides two elections; as etcd has it. */
 const proposalMillis = 5_000
@@ -96,6 +121,13 @@ export class Member {
   /** Up to which compaction was swept, and where the sweep goes on. */
   #swept = -1
   #sweepFrom: Uint8Array | undefined
+  readonly #log: MemberLog
+  readonly #logLimits: LogLimits
+  #isCompacting = false
+  #job: Job | undefined
+  #installs = 0
+  /** Pieces of a snapshot that is being made. */
+  #chunksWanted: Array<ChunkWanted> = []
 
   constructor(options: MemberOptions, ports: MemberPorts) {
     this.#ports = ports
@@ -104,13 +136,20 @@ export class Member {
       changed: (revision, changes) => this.hub.publish(revision, changes)
     })
     this.hub = new WatchHub(this.machine.mvcc)
-    this.#raft = new Raft(
-      options.id,
-      options.config,
-      { ...remembered(ports.journal, options.membership), applied: this.machine.appliedIndex },
-      ports.nowMillis(),
-      ports.random
-    )
+    if (this.machine.membership === undefined) {
+      this.machine.membership = encodeMembership(options.membership)
+      ports.tables.write()
+    }
+    this.#logLimits = { ...logLimits, ...options.log }
+    const { appliedIndex: index, appliedTerm: term, membership } = this.machine
+    const applied = {
+      index,
+      term,
+      membership: membership === undefined ? options.membership : decodeMembership(membership)
+    }
+    this.#log = new MemberLog(ports.journal, applied, options.membership)
+    const remembered = { ...this.#log.remembered, applied: index, ...staged(ports.shelf) }
+    this.#raft = new Raft(options.id, options.config, remembered, ports.nowMillis(), ports.random)
   }
 
   get id(): NodeId {
@@ -127,6 +166,21 @@ export class Member {
 
   get term(): number {
     return this.#raft.term
+  }
+
+  /** How often a snapshot of a leader has taken the place of the state, since this member was opened. */
+  get installs(): number {
+    return this.#installs
+  }
+
+  /** Where the log begins: what came before is in the state alone. */
+  get firstIndex(): number {
+    return this.#log.base.index
+  }
+
+  /** The state is being replaced: it is not to be read. */
+  get isInstalling(): boolean {
+    return this.#job?.kind === "install"
   }
 
   get failed(): StorageFault | undefined {
@@ -206,7 +260,7 @@ export class Member {
   /** Removes some of what compaction has made unreachable. Every member does so for itself. */
   sweep(versionsMax: number): void {
     const { mvcc } = this.machine
-    if (this.#failed !== undefined) return
+    if (this.#failed !== undefined || this.isInstalling) return
     if (this.#sweepFrom === undefined && this.#swept === mvcc.compactRevision) return
     this.#swept = mvcc.compactRevision
     try {
@@ -224,6 +278,7 @@ export class Member {
     const nowMillis = this.#ports.nowMillis()
     if (this.#raft.wakeMillis <= nowMillis) this.#raft.step({ _tag: "Tick" }, nowMillis)
     try {
+      this.#work()
       for (let batch = this.#take(); batch !== undefined; batch = this.#take()) this.#carryOut(batch)
       this.#answerLed(nowMillis)
       this.#expire(nowMillis)
@@ -233,13 +288,19 @@ export class Member {
   }
 
   #take(): Batch | undefined {
-    return this.#raft.take(this.#ports.nowMillis())
+    return this.isInstalling ? undefined : this.#raft.take(this.#ports.nowMillis())
   }
 
   #carryOut(batch: Batch): void {
+    for (const { data, offset, snapshot } of batch.chunks) this.#ports.shelf.stage(snapshot, offset, data)
+    if (batch.install === undefined) this.#carryOutRest(batch)
+    else this.#begin("install", this.#install(batch, batch.install))
+  }
+
+  #carryOutRest(batch: Batch): void {
     const { journal } = this.#ports
-    if (batch.entries.length > 0) journal.append(batch.entries.map(toJournal))
-    if (batch.hardState !== undefined) journal.state(group, encodeHardState(batch.hardState))
+    this.#log.append(batch.entries)
+    if (batch.hardState !== undefined) this.#log.state(batch.hardState)
     this.#send(batch.messages)
     if (batch.writes || batch.persistedMessages.length > 0) {
       journal.sync((fault) => this.#persisted(batch, fault))
@@ -257,9 +318,9 @@ export class Member {
     }
     this.#answerReads()
     for (const { bytesMax, from, to } of batch.entriesWanted) {
-      const entries = journal.read(group, from, to, bytesMax).map(fromJournal)
-      this.#step({ _tag: "Entries", from, entries })
+      this.#step({ _tag: "Entries", from, entries: this.#log.read(from, to, bytesMax) })
     }
+    for (const wanted of batch.chunksWanted) this.#readChunk(wanted)
   }
 
   #persisted(batch: Batch, fault: StorageFault | undefined): void {
@@ -287,6 +348,7 @@ export class Member {
 
   #apply({ data, index, kind, term }: Entry): void {
     const command = kind === "normal" ? decodeCommand(data) : undefined
+    if (kind === "change") this.machine.membership = data
     const outcome = this.machine.apply(index, term, command)
     this.#ports.tables.write()
     const waiting = this.#waiting.get(index)
@@ -294,6 +356,136 @@ export class Member {
     this.#waiting.delete(index)
     if (waiting.term !== term || outcome === undefined) waiting.done({ _tag: "Superseded" })
     else waiting.done({ _tag: "Applied", outcome })
+  }
+
+  // Snapshots, and what they make superfluous
+
+  /** Called now and then: lets go of entries that the state machine has, and of snapshots that nobody needs. */
+  tend(): void {
+    if (this.#failed !== undefined || this.#isCompacting || this.#job !== undefined) return
+    const { outgoing } = this.#ports.shelf
+    const { progress, snapshotIndex } = this.#raft.status
+    const streams = [...(progress?.values() ?? [])].flatMap(({ stream }) => stream?.snapshot ?? [])
+    const isNeeded = streams.some(({ id }) => id === outgoing?.id) || outgoing?.index === snapshotIndex
+    if (outgoing !== undefined && !isNeeded) return this.#begin("discard", this.#ports.shelf.discard())
+    const { bytesMax, entriesMax, tailEntries } = this.#logLimits
+    const { appliedIndex } = this.machine
+    const { index: first } = this.#log.base
+    const length = appliedIndex - first
+    const isFull = this.#log.bytes > bytesMax && length > 1
+    if (length < entriesMax && !isFull) return
+    const index = appliedIndex - Math.min(tailEntries, length >> 1)
+    const isStreaming = streams.some((snapshot) => snapshot.id !== 0 && snapshot.index < index)
+    if (!isStreaming || this.#log.bytes > streamingShareMax * bytesMax) this.#compact(index)
+  }
+
+  /** Once the store has flushed what the entries did. */
+  #compact(index: number): void {
+    const term = this.#raft.termOf(index)
+    if (term === undefined) return
+    const base = { index, term, membership: this.#raft.membershipAt(index) }
+    this.#isCompacting = true
+    this.#ports.tables.onFlushed((fault) => {
+      this.#isCompacting = false
+      if (this.#failed !== undefined) return
+      if (fault !== undefined) return this.#fail(fault)
+      if (this.isInstalling || this.#log.base.index >= index) return
+      // The state itself is the snapshot. Pieces are made of it when somebody wants them, of a later index then.
+      this.#step({ _tag: "Snapshotted", index, id: 0, bytes: 0 })
+      this.#step({ _tag: "Compact", index })
+      try {
+        this.#log.compact(base)
+      } catch (problem) {
+        this.#fail(problem)
+      }
+      this.#ports.wake()
+    })
+  }
+
+  #readChunk(wanted: ChunkWanted): void {
+    const { shelf } = this.#ports
+    const { bytesMax, offset, snapshot, to } = wanted
+    const data = shelf.read(snapshot, offset, bytesMax)
+    if (data !== undefined || (shelf.outgoing?.index ?? 0) > snapshot.index)
+      return this.#step({ _tag: "SnapshotRead", to, snapshot, offset, data })
+    this.#chunksWanted.push(wanted)
+    if (this.#job === undefined) this.#begin("make", this.#make())
+  }
+
+  /** Whoever waits for a piece of an earlier one is told that it is no more, and begins with this one. */
+  *#make(): Slices {
+    const index = this.machine.appliedIndex
+    const id = 1 + Math.floor(this.#ports.random() * 2 ** 47)
+    let bytes = 0
+    yield* this.#ports.shelf.make((made) => {
+      bytes = made
+    })
+    const term = this.#raft.termOf(index)
+    if (term === undefined) throw new Error(`entry ${index} was compacted while a snapshot of it was made`)
+    this.#step({ _tag: "Snapshotted", index, id, bytes })
+    this.#ports.shelf.name({ index, term, membership: this.#raft.membershipAt(index), id, bytes })
+    this.#forgetChunks()
+  }
+
+  #forgetChunks(): void {
+    const wanted = this.#chunksWanted
+    this.#chunksWanted = []
+    for (const { offset, snapshot, to } of wanted)
+      this.#step({ _tag: "SnapshotRead", to, snapshot, offset, data: undefined })
+  }
+
+  *#install(batch: Batch, snapshot: Snapshot): Slices {
+    const { shelf, tables } = this.#ports
+    const { mvcc } = this.machine
+    const { revision } = mvcc
+    yield* shelf.install(snapshot, () => {
+      this.machine.reload()
+      this.machine.membership = encodeMembership(snapshot.membership)
+      tables.write()
+    })
+    this.#job = undefined
+    this.#installs++
+    this.#sweepFrom = undefined
+    this.#swept = -1
+    for (const index of [...this.#waiting.keys()]) if (index <= snapshot.index) this.#giveUp(index)
+    this.#log.restart(snapshot)
+    this.hub.skipped(revision)
+    this.#carryOutRest(batch)
+  }
+
+  #begin(kind: Job["kind"], slices: Slices): void {
+    // What it takes the place of was for others, who ask again.
+    this.#job?.slices.return()
+    this.#chunksWanted = kind === "install" ? [] : this.#chunksWanted
+    this.#job = { kind, slices, waits: false }
+    this.#ports.wake()
+  }
+
+  /** One slice. */
+  #work(): void {
+    const job = this.#job
+    if (job === undefined || job.waits) return
+    let slice: ReturnType<Slices["next"]>
+    try {
+      slice = job.slices.next()
+    } catch (problem) {
+      if (!(problem instanceof SnapshotRefused)) throw problem
+      // It took longer than a view of the store may live.
+      this.#job = undefined
+      return this.#forgetChunks()
+    }
+    if (slice.done === true) {
+      if (this.#job === job) this.#job = undefined
+      return
+    }
+    if (slice.value === "soon") return this.#ports.wake()
+    job.waits = true
+    this.#ports.tables.onFlushed((fault) => {
+      if (this.#failed !== undefined) return
+      if (fault !== undefined) return this.#fail(fault)
+      job.waits = false
+      this.#ports.wake()
+    })
   }
 
   #answerReads(): void {
@@ -330,55 +522,8 @@ export class Member {
   }
 }
 
-const remembered = (journal: Journal, membership: Membership) => {
-  const found = journal.group(group)
-  const snapshot = { index: 0, term: 0, membership, id: 0, bytes: 0 }
-  if (found === undefined) return { snapshot, entries: [] }
-  return {
-    snapshot,
-    entries: entriesOf(journal, found.compactedIndex + 1, found.lastIndex),
-    ...(found.state.length > 0 && { hardState: decodeHardState(found.state) })
-  }
-}
-
-const readBytesMax = 8 * 1024 * 1024
-
-function* entriesOf(journal: Journal, from: number, last: number): Iterable<Entry> {
-  for (let next = from; next <= last; ) {
-    const read = journal.read(group, next, last + 1, readBytesMax)
-    if (read.length === 0) throw new Error(`the journal has no entry ${next}, and should`)
-    for (const entry of read) yield fromJournal(entry)
-    next += read.length
-  }
-}
-
-const toJournal = ({ data, index, kind, term }: Entry) => {
-  const bytes = new Uint8Array(1 + data.length)
-  bytes[0] = kinds.indexOf(kind)
-  bytes.set(data, 1)
-  return { group, index, term, bytes }
-}
-
-const fromJournal = ({
-  bytes,
-  index,
-  term
-}: {
-  readonly bytes: Uint8Array
-  readonly index: number
-  readonly term: number
-}): Entry => ({ index, term, kind: kinds[bytes[0] ?? 0] ?? "normal", data: bytes.subarray(1) })
-
-const encodeHardState = ({ commit, term, vote }: HardState): Uint8Array => {
-  const bytes = new Uint8Array(24)
-  const view = new DataView(bytes.buffer)
-  view.setFloat64(0, term)
-  view.setFloat64(8, vote)
-  view.setFloat64(16, commit)
-  return bytes
-}
-
-const decodeHardState = (bytes: Uint8Array): HardState => {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  return { term: view.getFloat64(0), vote: view.getFloat64(8), commit: view.getFloat64(16) }
+/** Of one that is all there, and was not installed, raft asks again. */
+const staged = (shelf: SnapshotShelf) => {
+  const found = shelf.staged
+  return found === undefined || found.offset >= found.snapshot.bytes ? {} : { staged: found }
 }

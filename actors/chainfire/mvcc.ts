@@ -106,6 +106,13 @@ export class Mvcc {
     this.#compactRevision = compactRevision
   }
 
+  /** Its tables have been given another content. */
+  reload({ compactRevision, revision }: MvccState): void {
+    this.#revision = revision
+    this.#compactRevision = compactRevision
+    this.#changes = undefined
+  }
+
   get revision(): number {
     return this.#revision
   }

@@ -16,7 +16,15 @@ import type { TxnResponse } from "#protocols/wire/etcd/txn-fast.ts"
 import type { Command } from "./command.ts"
 import { deleteRange, headerAt, put, txn } from "./kv-write.ts"
 import { type LeaseTables, Lessor } from "./lessor.ts"
-import { type Change, Compacted, FutureRevision, Mvcc, type Table, type Tables } from "./mvcc.ts"
+import {
+  type Change,
+  Compacted,
+  FutureRevision,
+  Mvcc,
+  type MvccState,
+  type Table,
+  type Tables
+} from "./mvcc.ts"
 
 export interface StateTables extends Tables, LeaseTables {
   readonly meta: Table
@@ -39,6 +47,12 @@ export interface Listener {
 
 const encoder = new TextEncoder()
 const stateKey = encoder.encode("state")
+const membershipKey = encoder.encode("membership")
+
+interface Counters extends MvccState {
+  readonly index: number
+  readonly term: number
+}
 
 export class StateMachine {
   readonly mvcc: Mvcc
@@ -54,13 +68,28 @@ export class StateMachine {
     this.#tables = tables
     this.#listener = listener
     this.#nowMillis = nowMillis
-    const record = tables.meta.get(stateKey)
-    const [index = 0, term = 0, revision = 1, compactRevision = -1] =
-      record === undefined ? [] : numbersOf(record)
-    this.#appliedIndex = index
-    this.#appliedTerm = term
-    this.mvcc = new Mvcc(tables, { revision, compactRevision })
+    const counters = countersIn(tables.meta)
+    this.#appliedIndex = counters.index
+    this.#appliedTerm = counters.term
+    this.mvcc = new Mvcc(tables, counters)
     this.lessor = new Lessor(tables, leaseSecondsMin)
+  }
+
+  /** A snapshot has taken the place of what was in the tables. */
+  reload(): void {
+    const counters = countersIn(this.#tables.meta)
+    this.#appliedIndex = counters.index
+    this.#appliedTerm = counters.term
+    this.mvcc.reload(counters)
+  }
+
+  /** The members as of the applied index, as raft encodes them; undefined in a member that has heard of none. */
+  get membership(): Uint8Array | undefined {
+    return this.#tables.meta.get(membershipKey)
+  }
+
+  set membership(encoded: Uint8Array) {
+    putMembership(this.#tables.meta, encoded)
   }
 
   get appliedIndex(): number {
@@ -143,6 +172,15 @@ export class StateMachine {
 }
 
 const alone = new Uint8Array(0)
+
+export const putMembership = (meta: Table, encoded: Uint8Array): void => meta.put(membershipKey, encoded)
+
+const countersIn = (meta: Table): Counters => {
+  const record = meta.get(stateKey)
+  const [index = 0, term = 0, revision = 1, compactRevision = -1] =
+    record === undefined ? [] : numbersOf(record)
+  return { index, term, revision, compactRevision }
+}
 
 const bytesOf = (numbers: ReadonlyArray<number>): Uint8Array => {
   const bytes = new Uint8Array(8 * numbers.length)

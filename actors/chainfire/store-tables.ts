@@ -2,6 +2,7 @@
  * Chainfire's tables on the stores of a node. What one command changes is gathered and written as one batch,
  * so that after a crash the store is between two commands; until then reads look through what is gathered.
  */
+import type { StorageFault } from "#actors/kernel/ports/storage-faults.ts"
 import { keyBytesMax, type Store, type StoreEnvironment, type Write } from "#actors/kernel/ports/store.ts"
 import type { Table } from "./mvcc.ts"
 import { compareBytes } from "./record.ts"
@@ -10,7 +11,7 @@ import type { StateTables } from "./state-machine.ts"
 export const storeNames = ["current", "history", "changes", "leases", "attachments", "meta"] as const
 
 export interface OpenStores {
-  readonly environment: Pick<StoreEnvironment, "write">
+  readonly environment: Pick<StoreEnvironment, "write" | "onFlushed">
   readonly stores: Readonly<Record<(typeof storeNames)[number], Store>>
 }
 
@@ -39,6 +40,11 @@ export class StoreTables implements StateTables {
     const writes = this.#writes
     this.#writes = []
     if (writes.length > 0) this.#environment.write(writes)
+  }
+
+  /** Once all that was written is durable. */
+  onFlushed(done: (fault: StorageFault | undefined) => void): void {
+    this.#environment.onFlushed(done)
   }
 
   #table(store: Store): Table {

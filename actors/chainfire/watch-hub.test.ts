@@ -40,6 +40,7 @@ class Store {
           heard.push(`${revision}: ${events.map(shown).join(" ")}`)
           return room()
         },
+        behind: (watch) => void heard.push(`behind ${watch}`),
         compacted: (_watch, revision) => void heard.push(`compacted ${revision}`)
       }
     )

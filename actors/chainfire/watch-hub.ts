@@ -31,6 +31,8 @@ export interface WatchEvent {
 export interface WatchSink {
   /** All events of it up to and with a revision. False: take a pause, `resume` says when it is over. */
   readonly deliver: (watch: number, revision: number, events: ReadonlyArray<WatchEvent>) => boolean
+  /** It is parked although it had room: `resume` it. */
+  readonly behind: (watch: number) => void
   /** What it has not seen is gone. It is over. */
   readonly compacted: (watch: number, compactRevision: number) => void
 }
@@ -163,6 +165,17 @@ export class WatchHub {
     }
     watcher.nextRevision = to + 1
     return events.length === 0 || watcher.sink.deliver(watcher.id, revision, events)
+  }
+
+  /** The store has gone ahead from a revision without telling what changed: everybody has to read it. */
+  skipped(revision: number): void {
+    for (const watcher of [...this.#watchers.values()]) {
+      if (watcher.state === "synced") {
+        watcher.nextRevision = Math.max(watcher.nextRevision, revision + 1)
+        this.#unsync(watcher)
+      }
+      watcher.sink.behind(watcher.id)
+    }
   }
 
   #sync(watcher: Watcher): void {
