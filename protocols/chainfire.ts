@@ -30,10 +30,30 @@ export class RaftPacket extends Schema.TaggedClass<RaftPacket>()("RaftPacket", {
   bytes: Schema.Uint8ArrayFromSelf
 }) {}
 
+/** From the leader, to one that was removed and goes on as if it was not. */
+export class Expelled extends Schema.TaggedClass<Expelled>()("Expelled", { member: Schema.Int }) {}
+
 /** From a member that does not lead to the one that does; the answer is in etcd's encoding. */
 export class CarryOut extends Schema.TaggedRequest<CarryOut>()("CarryOut", {
   payload: { command: Schema.Uint8ArrayFromSelf },
   success: Schema.Uint8ArrayFromSelf,
+  failure: EtcdRefusal
+}) {}
+
+/** A change of who the members are, to the one that leads: a method of etcd's Cluster service and its request. */
+export class ChangeMembers extends Schema.TaggedRequest<ChangeMembers>()("ChangeMembers", {
+  payload: { method: Schema.String, request: Schema.Uint8ArrayFromSelf },
+  success: Schema.Uint8ArrayFromSelf,
+  failure: EtcdRefusal
+}) {}
+
+/** A node that was added as a member says who it is; the leader knows it by its URL. */
+export class Announce extends Schema.TaggedRequest<Announce>()("Announce", {
+  payload: { name: Schema.String, peerUrl: Schema.String, clientUrl: Schema.String },
+  success: Schema.Struct({
+    id: Schema.Int,
+    members: Schema.Array(Schema.Struct({ id: Schema.Int, name: Schema.String }))
+  }),
   failure: EtcdRefusal
 }) {}
 
@@ -67,6 +87,13 @@ export const ChainfireStatus = Schema.Struct({
   watches: Schema.Int,
   /** Of those, parked: they read the store when their client reads again. */
   parkedWatches: Schema.Int,
+  /** How often a snapshot of a leader has taken the place of its state, since it was started. */
+  snapshotsInstalled: Schema.Int,
+  /** Where its log begins: what came before is in its state. */
+  firstIndex: Schema.Int,
+  voters: Schema.Array(Schema.Int),
+  learners: Schema.Array(Schema.Int),
+  removed: Schema.Boolean,
   /** Why it takes part no longer; empty while it does. */
   failed: Schema.String
 })

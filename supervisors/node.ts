@@ -24,6 +24,7 @@ import { socketioLinks } from "#actors/platform/socketio-links.ts"
 import { openTokens } from "#actors/platform/tokens.ts"
 import { LinkRefused } from "#protocols/links.ts"
 import { Metadata } from "#protocols/membership.ts"
+import { Member as MemberRecord } from "#protocols/wire/etcd/cluster.ts"
 import { protocolVersion } from "#protocols/wire/frames.ts"
 import * as Supervisor from "./engine/supervisor.ts"
 import { child } from "./engine/tree.ts"
@@ -43,10 +44,24 @@ export interface NodeOptions {
   /** Addresses of nodes that may be there already. */
   readonly seeds: ReadonlyArray<string>
   readonly zone: string
-  /** Where clients of etcd find chainfire, of which this node is the only member; 0 is any port that is free. */
+  /** Where clients of etcd find chainfire; 0 is any port that is free. */
   readonly clientPort: number
+  /** Of which nodes chainfire's group consists; without it of this one alone. */
+  readonly chainfire?: ChainfireMembers
   /** What the node has to do, started after the cluster and chainfire. */
   readonly work: ReadonlyArray<ChildSpec<Live | Links | Datagrams>>
+}
+
+export interface ChainfireMembers {
+  /** With which the group begins: the same list on all of them. Later changes are in the group itself. */
+  readonly initial: ReadonlyArray<ChainfireMember>
+  /** This node is to become a member of a group that is there, to which it has been added. */
+  readonly joins?: boolean
+}
+
+/** A node and its addresses, each `host:port`. */
+export interface ChainfireMember extends Addresses {
+  readonly name: string
 }
 
 /** `host:port` of what a node listens on. */
@@ -55,21 +70,29 @@ export interface Addresses {
   readonly etcd: string
 }
 
-/** A cluster of etcd with one member: its ids follow from the names, as etcd's follow from its URLs. */
-const onlyMember = (name: string, clusterName: string, { etcd, links }: Addresses): MemberArgs => ({
-  id: 1,
-  clusterId: idOf(clusterName),
-  members: [
-    {
-      node: 1,
-      id: idOf(`${clusterName}/${name}`),
-      name,
-      peerUrl: `http://${links}`,
-      clientUrl: `http://${etcd}`
-    }
-  ],
-  pathOf: () => `/${name}/chainfire`
-})
+const memberArgs = (options: NodeOptions, addresses: Addresses): MemberArgs => {
+  const { chainfire, cluster, name, tls } = options
+  const scheme = tls === undefined ? "http" : "https"
+  const own = { name, ...addresses }
+  const initial = chainfire?.initial ?? [own]
+  return {
+    name,
+    clusterId: idOf(cluster),
+    peerUrl: `${scheme}://${addresses.links}`,
+    clientUrl: `${scheme}://${addresses.etcd}`,
+    initial: initial.map((member) =>
+      MemberRecord.make({
+        // Raft counts its members in numbers of 53 bits.
+        ID: idOf(`${cluster}/${member.name}/${member.links}`) >> 11n,
+        name: member.name,
+        peerURLs: [`${scheme}://${member.links}`],
+        clientURLs: [`${scheme}://${member.etcd}`]
+      })
+    ),
+    joins: chainfire?.joins ?? false,
+    pathOf: (node) => `/${node}/chainfire`
+  }
+}
 
 const idOf = (name: string): bigint => createHash("sha256").update(name).digest().readBigUInt64BE(0)
 
@@ -122,7 +145,7 @@ export const runNode = <A, E, R>(
         intensity: { restarts: 5, within: "10 seconds" },
         children: [
           child(cluster({ self: links.self, metadata, seeds, datagrams, view })),
-          child(Chainfire, { args: onlyMember(name, options.cluster, addresses) }),
+          child(Chainfire, { args: memberArgs(options, addresses) }),
           ...work
         ]
       })

@@ -3,6 +3,7 @@
  * and the request as its client sent it, in etcd's own encoding.
  */
 import { Data } from "effect"
+import { Member as MemberRecord, MemberRemoveRequest } from "#protocols/wire/etcd/cluster.ts"
 import { CompactionRequest } from "#protocols/wire/etcd/kv.ts"
 import { DeleteRangeRequest, PutRequest } from "#protocols/wire/etcd/kv-fast.ts"
 import { LeaseGrantRequest, LeaseRevokeRequest } from "#protocols/wire/etcd/lease.ts"
@@ -15,6 +16,8 @@ export type Command =
   | { readonly _tag: "Compact"; readonly request: CompactionRequest }
   | { readonly _tag: "LeaseGrant"; readonly request: LeaseGrantRequest }
   | { readonly _tag: "LeaseRevoke"; readonly request: LeaseRevokeRequest }
+  | { readonly _tag: "SetMember"; readonly request: MemberRecord }
+  | { readonly _tag: "DropMember"; readonly request: MemberRemoveRequest }
 
 /** The log holds what this release cannot read: a later one wrote it. */
 export class UnknownCommand extends Data.TaggedError("UnknownCommand")<{ readonly kind: number }> {
@@ -29,7 +32,9 @@ const kinds: Readonly<Record<Command["_tag"], number>> = {
   Txn: 3,
   Compact: 4,
   LeaseGrant: 5,
-  LeaseRevoke: 6
+  LeaseRevoke: 6,
+  SetMember: 32,
+  DropMember: 33
 }
 
 /** `request`: in etcd's encoding, as it came or as `encode` makes it. */
@@ -56,6 +61,10 @@ export const decodeCommand = (bytes: Uint8Array): Command => {
       return { _tag: "LeaseGrant", request: LeaseGrantRequest.decode(request) }
     case kinds.LeaseRevoke:
       return { _tag: "LeaseRevoke", request: LeaseRevokeRequest.decode(request) }
+    case kinds.SetMember:
+      return { _tag: "SetMember", request: MemberRecord.decode(request) }
+    case kinds.DropMember:
+      return { _tag: "DropMember", request: MemberRemoveRequest.decode(request) }
     default:
       throw new UnknownCommand({ kind: bytes[0] ?? 0 })
   }

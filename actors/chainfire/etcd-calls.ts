@@ -16,6 +16,7 @@ import type { Method } from "#protocols/wire/etcd/methods.ts"
 import { ProtobufMalformed } from "#protocols/wire/protobuf.ts"
 import { type Command, encodeCommand } from "./command.ts"
 import type { Member, Proposed } from "./member.ts"
+import type { MemberChanges } from "./member-changes.ts"
 import type { Response } from "./state-machine.ts"
 
 /** As etcd's default. */
@@ -23,17 +24,19 @@ const requestBytesMax = 1.5 * 1024 * 1024
 export interface Endpoint {
   readonly member: Member
   readonly clusterId: bigint
-  readonly members: ReadonlyArray<{
-    readonly node: NodeId
-    readonly id: bigint
-    readonly name: string
-    readonly peerUrl: string
-    readonly clientUrl: string
-  }>
+  readonly memberId: bigint
+  readonly changes: MemberChanges
   /** Has the leader carry a command out; its answer in etcd's encoding, or why there is none. */
   readonly forward: (
     leader: NodeId,
     command: Uint8Array,
+    done: (answer: Either.Either<Uint8Array, EtcdError>) => void
+  ) => void
+  /** Has the leader change who the members are: a method of the Cluster service. */
+  readonly forwardChange: (
+    leader: NodeId,
+    method: string,
+    request: Uint8Array,
     done: (answer: Either.Either<Uint8Array, EtcdError>) => void
   ) => void
   /** What a lease has left, as the leader counts; undefined when there is no such lease. */
@@ -43,9 +46,9 @@ export interface Endpoint {
   readonly storeBytes: () => number
 }
 
-export const headerOf = ({ clusterId, member, members }: Endpoint, revision: number): ResponseHeader => ({
+export const headerOf = ({ clusterId, member, memberId }: Endpoint, revision: number): ResponseHeader => ({
   clusterId,
-  memberId: members.find(({ node }) => node === member.id)?.id ?? 0n,
+  memberId,
   revision,
   raftTerm: member.term
 })
@@ -106,6 +109,13 @@ export class Calls {
     this.endpoint = endpoint
   }
 
+  /** Whether this member serves anybody: its client is to go to another one. */
+  get #unable(): EtcdError | undefined {
+    const { member } = this.endpoint
+    if (member.isLearner) return etcdErrors.notSupportedForLearner
+    return member.isRemoved ? etcdErrors.stopped : undefined
+  }
+
   /** Proposes here, or has it proposed where the leader is. */
   propose<Request extends object, Answer extends Response>(
     kind: Command["_tag"],
@@ -117,6 +127,8 @@ export class Calls {
     const { endpoint } = this
     const { member } = endpoint
     const { response } = method
+    const unable = this.#unable
+    if (unable !== undefined) return call.fail(unable)
     const command = encodeCommand(kind, bytes)
     const answered = (answer: Answer): void => {
       const revision = answer.header?.revision ?? 0
@@ -147,9 +159,33 @@ export class Calls {
     })
   }
 
+  /** What only the leader can do: here, or there. Both give the answer in etcd's encoding. */
+  onLeader(
+    call: UnaryCall,
+    here: (answer: (outcome: Either.Either<Uint8Array, EtcdError>) => void) => void,
+    there: (leader: NodeId, answer: (outcome: Either.Either<Uint8Array, EtcdError>) => void) => void,
+    reply: (encoded: Uint8Array) => void,
+    waits = true
+  ): void {
+    const { member } = this.endpoint
+    const unable = this.#unable
+    if (unable !== undefined) return call.fail(unable)
+    const answer = (outcome: Either.Either<Uint8Array, EtcdError>): void =>
+      Either.match(outcome, { onLeft: (refused) => call.fail(refused), onRight: reply })
+    if (member.leads) here(answer)
+    else if (member.leader !== 0 && member.leader !== member.id) there(member.leader, answer)
+    else if (!waits) call.fail(etcdErrors.noLeader)
+    else
+      member.whenLed((led) =>
+        led ? this.onLeader(call, here, there, reply, false) : call.fail(etcdErrors.timeout)
+      )
+  }
+
   /** Linearizable: what was acknowledged to anybody before is seen. */
   afterRead(call: UnaryCall, then: () => void, waits = true): void {
     const { member } = this.endpoint
+    const unable = this.#unable
+    if (unable !== undefined) return call.fail(unable)
     member.read((refused) => {
       if (refused === undefined) then()
       else if (refused === "NoLeader" && waits)

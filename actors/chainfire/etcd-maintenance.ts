@@ -19,13 +19,13 @@ export const maintenanceCalls = ({ endpoint }: Calls): Readonly<Record<string, U
           header: headerNow(endpoint),
           version: etcdVersion,
           dbSize: bytes,
-          leader: endpoint.members.find(({ node }) => node === leader)?.id ?? 0n,
+          leader: BigInt(leader),
           raftIndex: commit,
           raftTerm: term,
           raftAppliedIndex: member.machine.appliedIndex,
           errors: leader === 0 ? [etcdErrors.noLeader.message] : [],
           dbSizeInUse: bytes,
-          isLearner: false
+          isLearner: member.isLearner
         })
       )
     })

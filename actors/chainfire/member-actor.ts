@@ -6,12 +6,14 @@
  * between two turns is carried out together in the next one, which is a message to itself. A fault of the
  * disk is its crash: its supervisor opens everything again, and what was acknowledged is read back.
  */
-import { Cause, Effect, Either, Option, Schema } from "effect"
+import { Cause, Effect, Either, Option, Schedule, Schema } from "effect"
 import * as Actor from "#actors/kernel/actor.ts"
+import { ask, type Request, type Success } from "#actors/kernel/ask.ts"
 import type { InitContext } from "#actors/kernel/context.ts"
 import { Grpc } from "#actors/kernel/ports/grpc.ts"
 import { type JournalLimits, Journals } from "#actors/kernel/ports/journal.ts"
-import { Stores } from "#actors/kernel/ports/store.ts"
+import { type Store, type StoreEnvironment, Stores } from "#actors/kernel/ports/store.ts"
+import type { ActorRef } from "#actors/kernel/ref.ts"
 import { RaftCodecError } from "#actors/raft/raft-bytes.ts"
 import { decodePacket, encodePacket } from "#actors/raft/raft-codec.ts"
 import { defaultConfig, type RaftConfig } from "#actors/raft/raft-config.ts"
@@ -19,14 +21,18 @@ import { encodeMembership, Membership } from "#actors/raft/raft-membership.ts"
 import type { NodeId } from "#actors/raft/raft-messages.ts"
 import { address } from "#protocols/address.ts"
 import {
+  Announce,
   CarryOut,
   type ChainfireStatus,
+  ChangeMembers,
   EtcdRefusal,
+  Expelled,
   GetChainfire,
   RaftPacket,
   RemainingLease,
   RenewLease
 } from "#protocols/chainfire.ts"
+import { MemberUpdateResponse } from "#protocols/wire/etcd/cluster.ts"
 import type { EtcdError } from "#protocols/wire/etcd/errors.ts"
 import { etcdErrors } from "#protocols/wire/etcd/errors.ts"
 import { CompactionResponse } from "#protocols/wire/etcd/kv.ts"
@@ -36,24 +42,42 @@ import { TxnResponse } from "#protocols/wire/etcd/txn-fast.ts"
 import type { Message as ProtobufMessage } from "#protocols/wire/protobuf-message.ts"
 import { type Command, decodeCommand, encodeCommand } from "./command.ts"
 import { Calls, carryOut, type Endpoint } from "./etcd-calls.ts"
-import { clusterCalls } from "./etcd-cluster.ts"
+import { changeMembers, clusterCalls } from "./etcd-cluster.ts"
 import { kvCalls } from "./etcd-kv.ts"
 import { leaseCalls } from "./etcd-lease.ts"
 import { maintenanceCalls } from "./etcd-maintenance.ts"
 import { etcdStreams } from "./etcd-streams.ts"
-import { Member } from "./member.ts"
+import { type LogLimits, Member } from "./member.ts"
+import { MemberChanges } from "./member-changes.ts"
+import type { MemberRecord } from "./member-records.ts"
 import { SnapshotShelf } from "./snapshot-shelf.ts"
 import { putMembership, type Response } from "./state-machine.ts"
 import { StoreTables } from "./store-tables.ts"
 
 export interface MemberArgs {
-  readonly id: NodeId
   readonly clusterId: bigint
-  /** All members that the group began with, this one included. */
-  readonly members: Endpoint["members"]
-  /** The path of the member's actor on its node. */
-  readonly pathOf: (member: NodeId) => string
+  /** Of the node. */
+  readonly name: string
+  readonly peerUrl: string
+  readonly clientUrl: string
+  /** All members that the group begins with, or that somebody who joins it may ask. */
+  readonly initial: ReadonlyArray<MemberRecord>
+  /** This one was added to a group that is there already. */
+  readonly joins?: boolean
+  /** The path of the member's actor on a node. */
+  readonly pathOf: (node: string) => string
   readonly config?: Partial<RaftConfig>
+  readonly log?: Partial<LogLimits>
+}
+
+/** Nobody who is a member already would let it in. */
+export class NotAdmitted extends Schema.TaggedError<NotAdmitted>()("NotAdmitted", {
+  peerUrl: Schema.String,
+  reason: Schema.String
+}) {
+  override get message() {
+    return `${this.peerUrl} is not let in: ${this.reason}; add it first, with \`etcdctl member add\` at a member that is there`
+  }
 }
 
 const group = 1
@@ -64,108 +88,135 @@ const revocationsMax = 1_000
 const revocationAgainMillis = 2_000
 /** What compaction has freed is removed so much at a time. */
 const sweptAtOnce = 2_000
+const announceMillis = 2_000
+const admissionMillis = 2_000
+const admissionTries = 10
 
 class Turn extends Schema.TaggedClass<Turn>()("Turn", {}) {}
 class LeaseTick extends Schema.TaggedClass<LeaseTick>()("LeaseTick", {}) {}
+class AnnounceTick extends Schema.TaggedClass<AnnounceTick>()("AnnounceTick", {}) {}
 class DiskFailed extends Schema.TaggedClass<DiskFailed>()("DiskFailed", { fault: Schema.Unknown }) {}
 
-type Message =
-  | Turn
-  | LeaseTick
-  | DiskFailed
-  | RaftPacket
-  | CarryOut
-  | RenewLease
-  | RemainingLease
-  | GetChainfire
+/** What members send each other. */
+const fromMembers = [
+  RaftPacket,
+  Expelled,
+  CarryOut,
+  ChangeMembers,
+  Announce,
+  RenewLease,
+  RemainingLease
+] as const
+type FromMembers = Schema.Schema.Type<(typeof fromMembers)[number]>
+
+type Message = Turn | LeaseTick | AnnounceTick | DiskFailed | FromMembers | GetChainfire
 type Context = InitContext<Message, Journals | Stores | Grpc>
 
 interface State {
   readonly member: Member
+  readonly endpoint: Endpoint
+  readonly announce: () => void
+  readonly expel: (name: string, member: NodeId) => void
   readonly turn: { armed: boolean }
 }
 
 export const Chainfire = Actor.make("chainfire", {
-  messages: [Turn, LeaseTick, DiskFailed, RaftPacket, CarryOut, RenewLease, RemainingLease, GetChainfire],
+  messages: [Turn, LeaseTick, AnnounceTick, DiskFailed, ...fromMembers, GetChainfire],
   services: [Journals, Stores, Grpc],
   mailbox: { capacity: 100_000 },
   init: (context: Context, args: MemberArgs) =>
     Effect.gen(function* () {
-      const { environment, journal, shelf, tables } = yield* openState({})
+      const { environment, journal, self, shelf, tables } = yield* openState({})
+      const nodeOf = (name: string) => context.at(address(args.pathOf(name), ...fromMembers))
+      const id = yield* identity(args, { environment, self }, nodeOf, context)
       const turn = { armed: false }
       const wake = () => {
         if (turn.armed) return
         turn.armed = true
         context.self.tell(new Turn(undefined, true))
       }
-      const peers = new Map(
-        args.members.map(({ node }) => [
-          node,
-          context.at(address(args.pathOf(node), RaftPacket, CarryOut, RenewLease, RemainingLease))
-        ])
-      )
-      const member = new Member(
+      const nowMillis = () => context.nowMillis()
+      const random = () => context.random()
+      const member: Member = new Member(
         {
-          id: args.id,
-          membership: new Membership(args.members.map(({ node }) => node)),
-          config: { ...defaultConfig, ...args.config }
+          id,
+          membership: new Membership(args.joins === true ? [] : args.initial.map(({ ID }) => Number(ID))),
+          config: { ...defaultConfig, ...args.config },
+          ...(args.log !== undefined && { log: args.log })
         },
         {
           journal,
           tables,
           shelf,
           send: (to, messages) => {
-            const packet = encodePacket({
-              from: args.id,
-              to,
-              messages: messages.map((message) => ({ group, message }))
-            })
-            peers.get(to)?.tell(new RaftPacket({ bytes: packet }, true))
+            const all = messages.map((message) => ({ group, message }))
+            peerOf(to)?.tell(new RaftPacket({ bytes: encodePacket({ from: id, to, messages: all }) }, true))
           },
           wake,
           failed: (fault) => context.self.tell(new DiskFailed({ fault })),
-          nowMillis: () => context.nowMillis(),
-          random: () => context.random()
+          nowMillis,
+          random
         }
       )
+      const changes = new MemberChanges(member, args.initial, { nowMillis, random })
+      const nodes = new Map<string, ReturnType<typeof nodeOf>>()
+      /** Undefined for one that has not said yet where it lives. */
+      const peerOf = (to: NodeId) => {
+        const name = changes.nameOf(to)
+        if (name === undefined) return undefined
+        const node = nodes.get(name) ?? nodeOf(name)
+        nodes.set(name, node)
+        return node
+      }
+      const askLeader = <Asked extends FromMembers & Request>(
+        leader: NodeId,
+        asked: Asked,
+        done: (answer: Either.Either<Success<Asked>, EtcdError>) => void
+      ): void => {
+        const peer = peerOf(leader)
+        if (peer === undefined) return done(Either.left(etcdErrors.noLeader))
+        context.ask<Asked>(peer, asked, forwardMillis, (answered) => {
+          done(
+            answered._tag === "Success"
+              ? Either.right(answered.value)
+              : Either.left(refusalOf(answered.cause))
+          )
+          return new Turn(undefined, true)
+        })
+      }
       const endpoint: Endpoint = {
         member,
+        memberId: BigInt(id),
         clusterId: args.clusterId,
-        members: args.members,
-        random: () => context.random(),
+        changes,
+        random,
         storeBytes: () => environment.usage().bytes,
         remainingMillis: (lease, done) => {
           const { lessor } = member.machine
-          if (lessor.counts) return done(lessor.remainingMillis(lease, context.nowMillis()))
-          const peer = peers.get(member.leader)
-          if (peer === undefined) return done(etcdErrors.noLeader)
-          context.ask(peer, new RemainingLease({ lease }), forwardMillis, (answered) => {
-            done(answered._tag === "Success" ? (answered.value ?? undefined) : refusalOf(answered.cause))
-            return new Turn(undefined, true)
-          })
+          if (lessor.counts) return done(lessor.remainingMillis(lease, nowMillis()))
+          askLeader(member.leader, new RemainingLease({ lease }), (answer) =>
+            done(Either.match(answer, { onLeft: (error) => error, onRight: (left) => left ?? undefined }))
+          )
         },
-        forward: (leader, command, done) => {
-          const peer = peers.get(leader)
-          if (peer === undefined) return done(Either.left(etcdErrors.noLeader))
-          context.ask(peer, new CarryOut({ command }), forwardMillis, (answered) => {
-            done(
-              answered._tag === "Success"
-                ? Either.right(answered.value)
-                : Either.left(refusalOf(answered.cause))
-            )
-            return new Turn(undefined, true)
-          })
-        }
+        forward: (leader, command, done) => askLeader(leader, new CarryOut({ command }), done),
+        forwardChange: (leader, method, request, done) =>
+          askLeader(leader, new ChangeMembers({ method, request }), done)
       }
       const renew = (lease: bigint, done: (ttlSeconds: number | undefined | EtcdError) => void) => {
         const { lessor } = member.machine
-        if (lessor.counts) return done(lessor.renew(lease, context.nowMillis()))
-        const peer = peers.get(member.leader)
-        if (peer === undefined) return done(etcdErrors.noLeader)
-        context.ask(peer, new RenewLease({ lease }), forwardMillis, (answered) => {
-          done(answered._tag === "Success" ? (answered.value ?? undefined) : refusalOf(answered.cause))
-          return new Turn(undefined, true)
-        })
+        if (lessor.counts) return done(lessor.renew(lease, nowMillis()))
+        askLeader(member.leader, new RenewLease({ lease }), (answer) =>
+          done(Either.match(answer, { onLeft: (error) => error, onRight: (ttl) => ttl ?? undefined }))
+        )
+      }
+      /** Tells the leader when what it knows of this member is not what it is. */
+      const announce = () => {
+        const { clientUrl, name, peerUrl } = args
+        const known = member.machine.memberRecords.get(id)
+        if (known === undefined || !known.peerURLs.includes(peerUrl)) return
+        if (known.name === name && known.clientURLs.includes(clientUrl)) return
+        if (member.leads) changes.announce({ name, peerUrl, clientUrl }, () => {})
+        else askLeader(member.leader, new Announce({ name, peerUrl, clientUrl }), () => {})
       }
       const calls = new Calls(endpoint)
       yield* (yield* Grpc).serve({
@@ -178,8 +229,10 @@ export const Chainfire = Actor.make("chainfire", {
         streams: etcdStreams(endpoint, renew)
       })
       context.every(leaseTickMillis, new LeaseTick(), "leases")
+      context.every(announceMillis, new AnnounceTick(), "announcement")
       wake()
-      const state: State = { member, turn }
+      const expel = (name: string, one: NodeId) => nodeOf(name).tell(new Expelled({ member: one }))
+      const state: State = { member, endpoint, announce, expel, turn }
       return state
     }),
   handlers: {
@@ -197,6 +250,11 @@ export const Chainfire = Actor.make("chainfire", {
       for (const ID of over) state.member.propose(revocation(ID), () => {})
       state.member.sweep(sweptAtOnce)
       state.member.tend()
+      state.endpoint.changes.tend()
+      return state
+    },
+    AnnounceTick: (state) => {
+      state.announce()
       return state
     },
     DiskFailed: (_state, { fault }) => {
@@ -204,11 +262,21 @@ export const Chainfire = Actor.make("chainfire", {
     },
     RaftPacket: (state, { bytes }) => {
       try {
-        state.member.receive(decodePacket(bytes).messages.map(({ message }) => message))
+        const { from, messages } = decodePacket(bytes)
+        const term = messages.reduce((latest, { message }) => Math.max(latest, message.term), 0)
+        const name = state.endpoint.changes.expelled(from, term)
+        if (name !== undefined) state.expel(name, from)
+        else state.member.receive(messages.map(({ message }) => message))
       } catch (problem) {
         // What is no packet is lost, as packets may be.
         if (!(problem instanceof RaftCodecError)) throw problem
       }
+      return state
+    },
+    Expelled: (state, { member }, context) => {
+      if (member !== state.member.id || state.member.isRemoved) return state
+      context.log("warn", "this member was removed from chainfire, and serves nobody any more")
+      state.member.expel()
       return state
     },
     CarryOut: (state, ask, context) => {
@@ -218,6 +286,29 @@ export const Chainfire = Actor.make("chainfire", {
       const encode = (response: Response) => encodeResponse(_tag, response)
       carryOut(state.member, command, encode, (answer) =>
         Either.match(answer, { onLeft: (error) => refuse(refusal(error)), onRight: reply })
+      )
+      return Actor.later(state)
+    },
+    ChangeMembers: (state, ask, context) => {
+      const { refuse, reply } = context.replyTo(ask)
+      if (!state.member.leads) return Actor.refuse(state, refusal(etcdErrors.noLeader))
+      changeMembers(state.endpoint, ask.method, ask.request, (answer) =>
+        Either.match(answer, { onLeft: (error) => refuse(refusal(error)), onRight: reply })
+      )
+      return Actor.later(state)
+    },
+    Announce: (state, ask, context) => {
+      const { refuse, reply } = context.replyTo(ask)
+      const { changes } = state.endpoint
+      if (!state.member.leads) return Actor.refuse(state, refusal(etcdErrors.noLeader))
+      changes.announce(ask, (answer) =>
+        Either.match(answer, {
+          onLeft: (error) => refuse(refusal(error)),
+          onRight: ({ ID }) => {
+            const members = changes.members.map((one) => ({ id: Number(one.ID), name: one.name }))
+            reply({ id: Number(ID), members })
+          }
+        })
       )
       return Actor.later(state)
     },
@@ -261,8 +352,48 @@ export const openState = (journalLimits: Partial<JournalLimits>) =>
     })
     for (let slice = slices.next(); slice.done !== true; slice = slices.next())
       yield* slice.value === "flushed" ? environment.flushed : Effect.yieldNow()
-    return { environment, journal, shelf, tables }
+    // Who this member is, which no snapshot may change.
+    const self = yield* open("self")
+    return { environment, journal, self, shelf, tables }
   })
+
+const idKey = new TextEncoder().encode("id")
+
+/** As it was at the first start, when it followed from the configuration, or from who had added it. */
+const identity = (
+  args: MemberArgs,
+  { environment, self }: { readonly environment: StoreEnvironment; readonly self: Store },
+  nodeOf: (name: string) => ActorRef<Announce>,
+  context: Context
+) =>
+  Effect.gen(function* () {
+    const known = self.get(idKey)
+    if (known !== undefined) return new DataView(known.buffer, known.byteOffset).getFloat64(0)
+    const configured = args.initial.find(({ name }) => name === args.name)
+    const id =
+      args.joins === true || configured === undefined ? yield* admitted(args, nodeOf) : Number(configured.ID)
+    const value = new Uint8Array(8)
+    new DataView(value.buffer).setFloat64(0, id)
+    environment.write([{ op: "put", store: self, key: idKey, value }])
+    yield* environment.flushed
+    context.log("info", `this is member ${id.toString(16)} of chainfire`)
+    return id
+  })
+
+const admitted = (
+  { clientUrl, initial, name, peerUrl }: MemberArgs,
+  nodeOf: (name: string) => ActorRef<Announce>
+) => {
+  const others = initial.filter((one) => one.name !== name && one.name !== "")
+  const once = Effect.firstSuccessOf(
+    others.map((one) => ask(nodeOf(one.name), new Announce({ name, peerUrl, clientUrl }), admissionMillis))
+  )
+  return once.pipe(
+    Effect.map(({ id }) => id),
+    Effect.retry({ times: admissionTries, schedule: Schedule.spaced(admissionMillis) }),
+    Effect.mapError((fault) => new NotAdmitted({ peerUrl, reason: fault.message }))
+  )
+}
 
 const revocation = (ID: bigint): Uint8Array => encodeCommand("LeaseRevoke", LeaseRevokeRequest.encode({ ID }))
 
@@ -281,7 +412,9 @@ const codecs = {
   Txn: TxnResponse,
   Compact: CompactionResponse,
   LeaseGrant: LeaseGrantResponse,
-  LeaseRevoke: LeaseRevokeResponse
+  LeaseRevoke: LeaseRevokeResponse,
+  SetMember: MemberUpdateResponse,
+  DropMember: MemberUpdateResponse
 } satisfies Record<Command["_tag"], unknown>
 
 /** The response to a command is that of its kind. */
@@ -304,6 +437,11 @@ const statusOf = (member: Member): ChainfireStatus => {
     leases: lessor.ids.length,
     watches: watches.length,
     parkedWatches: watches.filter(({ state }) => state === "parked").length,
+    snapshotsInstalled: member.installs,
+    firstIndex: member.firstIndex,
+    voters: member.membership.voters,
+    learners: member.membership.learners,
+    removed: member.isRemoved,
     failed: member.failed?.message ?? ""
   }
 }

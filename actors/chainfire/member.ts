@@ -17,15 +17,20 @@
  *
  * While the snapshot of a leader takes the place of the state, nothing else is carried out.
  */
-import type { Either } from "effect"
+import { Either } from "effect"
 import type { Journal } from "#actors/kernel/ports/journal.ts"
 import { isStorageFault, SnapshotRefused, type StorageFault } from "#actors/kernel/ports/storage-faults.ts"
 import { Raft } from "#actors/raft/raft.ts"
 import type { Batch, ChunkWanted, ReadRefusal, RoleChange } from "#actors/raft/raft-batch.ts"
 import type { RaftConfig } from "#actors/raft/raft-config.ts"
-import { decodeMembership, encodeMembership, type Membership } from "#actors/raft/raft-membership.ts"
+import {
+  decodeMembership,
+  encodeMembership,
+  type MemberChange,
+  type Membership
+} from "#actors/raft/raft-membership.ts"
 import type { Entry, Message, NodeId, Snapshot } from "#actors/raft/raft-messages.ts"
-import type { Refusal } from "#actors/raft/raft-proposals.ts"
+import type { Proposed as ProposedEntry, Refusal } from "#actors/raft/raft-proposals.ts"
 import type { EtcdError } from "#protocols/wire/etcd/errors.ts"
 import { decodeCommand } from "./command.ts"
 import { MemberLog } from "./member-log.ts"
@@ -66,6 +71,7 @@ export interface LogLimits {
   readonly tailEntries: number
 }
 
+const changed = Either.right({ header: undefined, members: [] })
 const logLimits: LogLimits = { entriesMax: 10_000, bytesMax: 256 * 1024 * 1024, tailEntries: 5_000 }
 /** A log this long is compacted even if a snapshot that is on its way is worth nothing then. */
 const streamingShareMax = 4
@@ -80,8 +86,8 @@ export type ProposalRefusal =
   | { readonly _tag: "Failed"; readonly fault: StorageFault }
 
 export type Proposed =
-  | { readonly _tag: "Applied"; readonly outcome: Either.Either<Response, EtcdError> }
-  | ProposalRefusal
+  /** Of a change of the members there is nothing more to tell. */
+  { readonly _tag: "Applied"; readonly outcome: Either.Either<Response, EtcdError> } | ProposalRefusal
 
 /** What takes many turns. */
 interface Job {
@@ -126,6 +132,7 @@ export class Member {
   #isCompacting = false
   #job: Job | undefined
   #installs = 0
+  #isExpelled = false
   /** Pieces of a snapshot that is being made. */
   #chunksWanted: Array<ChunkWanted> = []
 
@@ -160,6 +167,38 @@ export class Member {
     return this.#raft.status
   }
 
+  get membership(): Membership {
+    return this.#raft.membership
+  }
+
+  /** It gets the log, and has no vote. */
+  get isLearner(): boolean {
+    return this.#raft.membership.learners.includes(this.#raft.id)
+  }
+
+  /** It was one, and is not any more. */
+  get isRemoved(): boolean {
+    const { membership } = this.#raft
+    return this.#isExpelled || (membership.members.length > 0 && !membership.has(this.#raft.id))
+  }
+
+  /** The leader says that it was removed. It takes part no longer. */
+  expel(): void {
+    this.#isExpelled = true
+  }
+
+  get leads(): boolean {
+    return this.#raft.role === "leader"
+  }
+
+  /** Of another member, while this one leads. */
+  followed(id: NodeId): { readonly isAlive: boolean; readonly match: number } | undefined {
+    const progress = this.#raft.status.progress?.get(id)
+    if (progress === undefined) return undefined
+    const silentMillis = this.#ports.nowMillis() - progress.heardMillis
+    return { isAlive: silentMillis < this.#config.electionMillis, match: progress.match }
+  }
+
   get leader(): NodeId {
     return this.#raft.leader
   }
@@ -188,7 +227,7 @@ export class Member {
   }
 
   get wakeMillis(): number {
-    return this.#failed === undefined ? this.#raft.wakeMillis : Number.POSITIVE_INFINITY
+    return this.#failed === undefined && !this.#isExpelled ? this.#raft.wakeMillis : Number.POSITIVE_INFINITY
   }
 
   /** Calls back once a leader is known, or with false after five elections' time without one. */
@@ -216,7 +255,17 @@ export class Member {
       return done({ _tag: "Refused", refusal: { _tag: "Overloaded", uncommittedBytes } })
     }
     const nowMillis = this.#ports.nowMillis()
-    const proposed = this.#raft.propose(command, nowMillis)
+    this.#await(this.#raft.propose(command, nowMillis), nowMillis, done)
+  }
+
+  /** Refused unless this member leads, and it is safe: see raft-leader.ts. */
+  change(changes: ReadonlyArray<MemberChange>, done: (proposed: Proposed) => void): void {
+    if (this.#failed !== undefined) return done({ _tag: "Failed", fault: this.#failed })
+    const nowMillis = this.#ports.nowMillis()
+    this.#await(this.#raft.change(changes, nowMillis), nowMillis, done)
+  }
+
+  #await(proposed: ProposedEntry | Refusal, nowMillis: number, done: (proposed: Proposed) => void): void {
     if (proposed._tag !== "Proposed") return done({ _tag: "Refused", refusal: proposed })
     const untilMillis = nowMillis + proposalMillis + 2 * this.#config.electionMillis
     this.#giveUp(proposed.index)
@@ -251,7 +300,7 @@ export class Member {
   }
 
   receive(messages: ReadonlyArray<Message>): void {
-    if (this.#failed !== undefined) return
+    if (this.#failed !== undefined || this.#isExpelled) return
     const nowMillis = this.#ports.nowMillis()
     for (const message of messages) this.#raft.step({ _tag: "Received", message }, nowMillis)
     this.#ports.wake()
@@ -276,7 +325,7 @@ export class Member {
   turn(): void {
     if (this.#failed !== undefined) return
     const nowMillis = this.#ports.nowMillis()
-    if (this.#raft.wakeMillis <= nowMillis) this.#raft.step({ _tag: "Tick" }, nowMillis)
+    if (this.wakeMillis <= nowMillis) this.#raft.step({ _tag: "Tick" }, nowMillis)
     try {
       this.#work()
       for (let batch = this.#take(); batch !== undefined; batch = this.#take()) this.#carryOut(batch)
@@ -349,7 +398,8 @@ export class Member {
   #apply({ data, index, kind, term }: Entry): void {
     const command = kind === "normal" ? decodeCommand(data) : undefined
     if (kind === "change") this.machine.membership = data
-    const outcome = this.machine.apply(index, term, command)
+    const applied = this.machine.apply(index, term, command)
+    const outcome = kind === "change" ? changed : applied
     this.#ports.tables.write()
     const waiting = this.#waiting.get(index)
     if (waiting === undefined) return

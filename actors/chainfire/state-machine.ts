@@ -8,6 +8,8 @@
  * whoever writes them down does so in one batch, and after a crash goes on at the index that he finds.
  */
 import { Either } from "effect"
+import type { NodeId } from "#actors/raft/raft-messages.ts"
+import type { MemberUpdateResponse } from "#protocols/wire/etcd/cluster.ts"
 import { type EtcdError, etcdErrors } from "#protocols/wire/etcd/errors.ts"
 import type { CompactionResponse } from "#protocols/wire/etcd/kv.ts"
 import type { DeleteRangeResponse, PutResponse } from "#protocols/wire/etcd/kv-fast.ts"
@@ -16,6 +18,7 @@ import type { TxnResponse } from "#protocols/wire/etcd/txn-fast.ts"
 import type { Command } from "./command.ts"
 import { deleteRange, headerAt, put, txn } from "./kv-write.ts"
 import { type LeaseTables, Lessor } from "./lessor.ts"
+import { dropRecord, type MemberRecord, putRecord, recordsIn } from "./member-records.ts"
 import {
   type Change,
   Compacted,
@@ -37,6 +40,7 @@ export type Response =
   | CompactionResponse
   | LeaseGrantResponse
   | LeaseRevokeResponse
+  | MemberUpdateResponse
 
 export type Outcome = Either.Either<Response, EtcdError>
 
@@ -62,6 +66,7 @@ export class StateMachine {
   readonly #nowMillis: () => number
   #appliedIndex: number
   #appliedTerm: number
+  #membersVersion = 0
 
   /** `nowMillis`: for leases that this member counts; nothing replicated depends on it. */
   constructor(tables: StateTables, leaseSecondsMin: number, nowMillis: () => number, listener: Listener) {
@@ -81,6 +86,7 @@ export class StateMachine {
     this.#appliedIndex = counters.index
     this.#appliedTerm = counters.term
     this.mvcc.reload(counters)
+    this.#membersVersion++
   }
 
   /** The members as of the applied index, as raft encodes them; undefined in a member that has heard of none. */
@@ -89,7 +95,17 @@ export class StateMachine {
   }
 
   set membership(encoded: Uint8Array) {
+    this.#membersVersion++
     putMembership(this.#tables.meta, encoded)
+  }
+
+  /** Another number each time that who the members are, or what is known of them, has changed. */
+  get membersVersion(): number {
+    return this.#membersVersion
+  }
+
+  get memberRecords(): ReadonlyMap<NodeId, MemberRecord> {
+    return recordsIn(this.#tables.meta)
   }
 
   get appliedIndex(): number {
@@ -127,7 +143,18 @@ export class StateMachine {
         return this.#grant(command.request.ID, command.request.TTL)
       case "LeaseRevoke":
         return this.#revoke(command.request.ID)
+      case "SetMember":
+        putRecord(this.#tables.meta, command.request)
+        return this.#membersChanged()
+      case "DropMember":
+        dropRecord(this.#tables.meta, command.request.ID)
+        return this.#membersChanged()
     }
+  }
+
+  #membersChanged(): Outcome {
+    this.#membersVersion++
+    return Either.right({ header: headerAt(this.mvcc.revision), members: [] })
   }
 
   /** What was refused has opened no transaction. */
