@@ -1,0 +1,119 @@
+/**
+ * What a cluster consists of, as a file that is the same on all its nodes:
+ *
+ *   { "cluster": "west",
+ *     "nodes": [ { "name": "node01", "host": "10.0.0.1", "links": 7700, "etcd": 2379,
+ *                  "zone": "zone-a", "dataDirectory": "/var/lib/ultracloud" }, … ] }
+ *
+ * Chainfire begins with all nodes of the file as its members. A node with `"joins": true` came later: it
+ * has to be added to the group first, and knows the others from here.
+ */
+import { readFileSync } from "node:fs"
+import { Effect, Either, ParseResult, Schema } from "effect"
+import type { ChainfireMember, NodeOptions } from "./node.ts"
+
+const Port = Schema.Int.pipe(Schema.between(0, 65_535))
+const Name = Schema.String.pipe(Schema.pattern(/^[a-z0-9][a-z0-9-]{0,62}$/))
+
+const NodeSpec = Schema.Struct({
+  name: Name,
+  host: Schema.NonEmptyString,
+  /** The port for other nodes, clients of the message API, and shells. */
+  links: Port,
+  /** The port for clients of etcd. */
+  etcd: Port,
+  zone: Schema.NonEmptyString,
+  dataDirectory: Schema.NonEmptyString,
+  joins: Schema.optionalWith(Schema.Boolean, { default: () => false })
+})
+export type NodeSpec = typeof NodeSpec.Type
+
+const unlike =
+  (what: string, of: (node: NodeSpec) => string) => (spec: { readonly nodes: ReadonlyArray<NodeSpec> }) => {
+    const seen = new Set<string>()
+    const twice = spec.nodes.find((node) => seen.size === seen.add(of(node)).size)
+    return twice === undefined || `two nodes have the same ${what}, ${of(twice)}`
+  }
+
+export const ClusterSpec = Schema.Struct({
+  cluster: Name,
+  nodes: Schema.NonEmptyArray(NodeSpec)
+}).pipe(
+  Schema.filter(unlike("name", ({ name }) => name)),
+  Schema.filter(unlike("address of links", ({ host, links }) => `${host}:${links}`)),
+  Schema.filter(unlike("address for clients of etcd", ({ etcd, host }) => `${host}:${etcd}`))
+)
+export type ClusterSpec = typeof ClusterSpec.Type
+
+export class SpecRefused extends Schema.TaggedError<SpecRefused>()("SpecRefused", {
+  path: Schema.String,
+  reason: Schema.String
+}) {
+  override get message() {
+    return `${this.path} describes no cluster: ${this.reason}; see docs/clustering.md for one that does`
+  }
+}
+
+const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+export const readSpec = (path: string): Effect.Effect<ClusterSpec, SpecRefused> =>
+  Effect.try({
+    try: (): unknown => JSON.parse(readFileSync(path, "utf8")),
+    catch: (cause) => new SpecRefused({ path, reason: reasonOf(cause) })
+  }).pipe(
+    Effect.flatMap((given) =>
+      Either.mapLeft(
+        Schema.decodeUnknownEither(ClusterSpec)(given, { onExcessProperty: "error" }),
+        (error) => {
+          const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
+          const where = issue === undefined || issue.path.length === 0 ? "" : `at ${issue.path.join(".")}: `
+          return new SpecRefused({ path, reason: `${where}${issue?.message ?? error.message}` })
+        }
+      )
+    )
+  )
+
+const memberOf = ({ etcd, host, links, name }: NodeSpec): ChainfireMember => ({
+  name,
+  links: `${host}:${links}`,
+  etcd: `${host}:${etcd}`
+})
+
+/** What one node of it is to do. */
+export const nodeOptions = (spec: ClusterSpec, name: string): NodeOptions | undefined => {
+  const own = spec.nodes.find((node) => node.name === name)
+  if (own === undefined) return undefined
+  const { dataDirectory, etcd, host, joins, links, zone } = own
+  const others = spec.nodes.filter((node) => node !== own)
+  return {
+    name,
+    cluster: spec.cluster,
+    dataDirectory,
+    host,
+    port: links,
+    seeds: others.map((node) => memberOf(node).links),
+    zone,
+    clientPort: etcd,
+    chainfire: { initial: spec.nodes.filter((node) => !node.joins).map(memberOf), joins },
+    work: []
+  }
+}
+
+/** Nodes on this machine, in one folder; each has ports of its own. */
+export const localSpec = (count: number, folder: string): ClusterSpec => {
+  const nodes = Array.from({ length: count }, (_, index): NodeSpec => {
+    const name = `node${String(index + 1).padStart(2, "0")}`
+    return {
+      name,
+      host: "127.0.0.1",
+      links: 7700 + 10 * index,
+      etcd: 2379 + 10 * index,
+      zone: `zone-${"abc"[index % 3]}`,
+      dataDirectory: `${folder}/${name}`,
+      joins: false
+    }
+  })
+  const [first, ...others] = nodes
+  if (first === undefined) throw new RangeError("a cluster has at least one node")
+  return { cluster: "local", nodes: [first, ...others] }
+}
