@@ -7,7 +7,7 @@
  * began. A command whose answer is lost may have been carried out.
  */
 import { Schema } from "effect"
-import { observe } from "./message.ts"
+import { admin, observe } from "./message.ts"
 
 /** An error of etcd: a code of gRPC and the words that clients know. */
 export class EtcdRefusal extends Schema.TaggedError<EtcdRefusal>()("EtcdRefusal", {
@@ -103,4 +103,74 @@ export class GetChainfire extends Schema.TaggedRequest<GetChainfire>()(
   "GetChainfire",
   { payload: {}, success: ChainfireStatus, failure: Schema.Never },
   observe("How this member of chainfire is: its role, how far it has come, and who watches.")
+) {}
+
+// Who the members are
+
+export const ReplacementStep = Schema.Literal(
+  "adding",
+  "catching up",
+  "promoting",
+  "removing",
+  "verifying",
+  "done",
+  "aborted"
+)
+export type ReplacementStep = typeof ReplacementStep.Type
+
+/** One member that takes the place of another, step by step, and what was seen at each. */
+export const Replacement = Schema.Struct({
+  id: Schema.Int,
+  old: Schema.Int,
+  peerUrl: Schema.String,
+  /** The new member; 0 before it was added. */
+  added: Schema.Int,
+  step: ReplacementStep,
+  /** Why it does not go on; empty while it does. */
+  waitsFor: Schema.String,
+  evidence: Schema.Array(
+    Schema.Struct({
+      step: ReplacementStep,
+      /** Milliseconds since 1970. */
+      atMillis: Schema.Number,
+      /** The commit index of the group. */
+      commit: Schema.Int,
+      what: Schema.String
+    })
+  )
+})
+export type Replacement = typeof Replacement.Type
+
+/** Another replacement is under way, or there is none that could be called off. */
+export class ReplacementRefused extends Schema.TaggedError<ReplacementRefused>()("ReplacementRefused", {
+  reason: Schema.String
+}) {
+  readonly definite = true
+  override get message() {
+    return `the members stay as they are: ${this.reason}; GetReplacement says what is under way`
+  }
+}
+
+export class ReplaceMember extends Schema.TaggedRequest<ReplaceMember>()(
+  "ReplaceMember",
+  {
+    payload: { old: Schema.Int, peerUrl: Schema.String },
+    success: Replacement,
+    failure: Schema.Union(ReplacementRefused, EtcdRefusal)
+  },
+  admin(
+    "Puts a member of chainfire in the place of another one: adds it, lets it catch up, has it vote, removes the old one and reads. Goes on by itself, also when the leader dies, and waits rather than lose the quorum."
+  )
+) {}
+
+export class AbortReplacement extends Schema.TaggedRequest<AbortReplacement>()(
+  "AbortReplacement",
+  { payload: {}, success: Replacement, failure: Schema.Union(ReplacementRefused, EtcdRefusal) },
+  admin("Calls a replacement off, as long as the new member does not vote, and removes that one again.")
+) {}
+
+export class GetReplacement extends Schema.TaggedRequest<GetReplacement>()(
+  "GetReplacement",
+  { payload: {}, success: Schema.NullOr(Replacement), failure: EtcdRefusal },
+  observe("The replacement of a member that is under way or was the last one, with its evidence.")
 ) {}

@@ -3,11 +3,13 @@
  * and the request as its client sent it, in etcd's own encoding.
  */
 import { Data } from "effect"
+import type { Replacement } from "#protocols/chainfire.ts"
 import { Member as MemberRecord, MemberRemoveRequest } from "#protocols/wire/etcd/cluster.ts"
 import { CompactionRequest } from "#protocols/wire/etcd/kv.ts"
 import { DeleteRangeRequest, PutRequest } from "#protocols/wire/etcd/kv-fast.ts"
 import { LeaseGrantRequest, LeaseRevokeRequest } from "#protocols/wire/etcd/lease.ts"
 import { TxnRequest } from "#protocols/wire/etcd/txn-fast.ts"
+import { decodeReplacement } from "./replacement.ts"
 
 export type Command =
   | { readonly _tag: "Put"; readonly request: PutRequest }
@@ -18,6 +20,7 @@ export type Command =
   | { readonly _tag: "LeaseRevoke"; readonly request: LeaseRevokeRequest }
   | { readonly _tag: "SetMember"; readonly request: MemberRecord }
   | { readonly _tag: "DropMember"; readonly request: MemberRemoveRequest }
+  | { readonly _tag: "SetReplacement"; readonly request: Replacement }
 
 /** The log holds what this release cannot read: a later one wrote it. */
 export class UnknownCommand extends Data.TaggedError("UnknownCommand")<{ readonly kind: number }> {
@@ -34,7 +37,8 @@ const kinds: Readonly<Record<Command["_tag"], number>> = {
   LeaseGrant: 5,
   LeaseRevoke: 6,
   SetMember: 32,
-  DropMember: 33
+  DropMember: 33,
+  SetReplacement: 34
 }
 
 /** `request`: in etcd's encoding, as it came or as `encode` makes it. */
@@ -65,6 +69,8 @@ export const decodeCommand = (bytes: Uint8Array): Command => {
       return { _tag: "SetMember", request: MemberRecord.decode(request) }
     case kinds.DropMember:
       return { _tag: "DropMember", request: MemberRemoveRequest.decode(request) }
+    case kinds.SetReplacement:
+      return { _tag: "SetReplacement", request: decodeReplacement(request) }
     default:
       throw new UnknownCommand({ kind: bytes[0] ?? 0 })
   }

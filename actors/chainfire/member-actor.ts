@@ -21,6 +21,7 @@ import { encodeMembership, Membership } from "#actors/raft/raft-membership.ts"
 import type { NodeId } from "#actors/raft/raft-messages.ts"
 import { address } from "#protocols/address.ts"
 import {
+  AbortReplacement,
   Announce,
   CarryOut,
   type ChainfireStatus,
@@ -28,13 +29,17 @@ import {
   EtcdRefusal,
   Expelled,
   GetChainfire,
+  GetReplacement,
   RaftPacket,
   RemainingLease,
-  RenewLease
+  RenewLease,
+  ReplaceMember,
+  type Replacement,
+  ReplacementRefused
 } from "#protocols/chainfire.ts"
 import { MemberUpdateResponse } from "#protocols/wire/etcd/cluster.ts"
 import type { EtcdError } from "#protocols/wire/etcd/errors.ts"
-import { etcdErrors } from "#protocols/wire/etcd/errors.ts"
+import { etcdErrors, GrpcCode } from "#protocols/wire/etcd/errors.ts"
 import { CompactionResponse } from "#protocols/wire/etcd/kv.ts"
 import { DeleteRangeResponse, PutResponse } from "#protocols/wire/etcd/kv-fast.ts"
 import { LeaseGrantResponse, LeaseRevokeRequest, LeaseRevokeResponse } from "#protocols/wire/etcd/lease.ts"
@@ -105,14 +110,23 @@ const fromMembers = [
   ChangeMembers,
   Announce,
   RenewLease,
-  RemainingLease
+  RemainingLease,
+  ReplaceMember,
+  AbortReplacement
 ] as const
 type FromMembers = Schema.Schema.Type<(typeof fromMembers)[number]>
 
-type Message = Turn | LeaseTick | AnnounceTick | DiskFailed | FromMembers | GetChainfire
+type Message = Turn | LeaseTick | AnnounceTick | DiskFailed | FromMembers | GetChainfire | GetReplacement
 type Context = InitContext<Message, Journals | Stores | Grpc>
 
+type AskLeader = <Asked extends FromMembers & Request>(
+  leader: NodeId,
+  asked: Asked,
+  done: (answer: Either.Either<Success<Asked>, EtcdError | string>) => void
+) => void
+
 interface State {
+  readonly askLeader: AskLeader
   readonly member: Member
   readonly endpoint: Endpoint
   readonly announce: () => void
@@ -121,7 +135,7 @@ interface State {
 }
 
 export const Chainfire = Actor.make("chainfire", {
-  messages: [Turn, LeaseTick, AnnounceTick, DiskFailed, ...fromMembers, GetChainfire],
+  messages: [Turn, LeaseTick, AnnounceTick, DiskFailed, ...fromMembers, GetChainfire, GetReplacement],
   services: [Journals, Stores, Grpc],
   mailbox: { capacity: 100_000 },
   init: (context: Context, args: MemberArgs) =>
@@ -158,7 +172,11 @@ export const Chainfire = Actor.make("chainfire", {
           random
         }
       )
-      const changes = new MemberChanges(member, args.initial, { nowMillis, random })
+      const changes = new MemberChanges(member, args.initial, {
+        nowMillis,
+        wallMillis: () => context.wallMillis(),
+        random
+      })
       const nodes = new Map<string, ReturnType<typeof nodeOf>>()
       /** Undefined for one that has not said yet where it lives. */
       const peerOf = (to: NodeId) => {
@@ -232,7 +250,7 @@ export const Chainfire = Actor.make("chainfire", {
       context.every(announceMillis, new AnnounceTick(), "announcement")
       wake()
       const expel = (name: string, one: NodeId) => nodeOf(name).tell(new Expelled({ member: one }))
-      const state: State = { member, endpoint, announce, expel, turn }
+      const state: State = { member, endpoint, askLeader, announce, expel, turn }
       return state
     }),
   handlers: {
@@ -312,6 +330,24 @@ export const Chainfire = Actor.make("chainfire", {
       )
       return Actor.later(state)
     },
+    ReplaceMember: (state, ask, context) => {
+      const { refuse, reply } = context.replyTo(ask)
+      const answer = (outcome: Either.Either<Replacement, EtcdError | string>) =>
+        Either.match(outcome, { onLeft: (error) => refuse(replacementRefusal(error)), onRight: reply })
+      const { changes } = state.endpoint
+      if (state.member.leads) changes.replace(ask.old, ask.peerUrl, answer)
+      else state.askLeader(state.member.leader, ask, answer)
+      return Actor.later(state)
+    },
+    AbortReplacement: (state, ask, context) => {
+      const { refuse, reply } = context.replyTo(ask)
+      const answer = (outcome: Either.Either<Replacement, EtcdError | string>) =>
+        Either.match(outcome, { onLeft: (error) => refuse(replacementRefusal(error)), onRight: reply })
+      if (state.member.leads) state.endpoint.changes.abortReplacement(answer)
+      else state.askLeader(state.member.leader, ask, answer)
+      return Actor.later(state)
+    },
+    GetReplacement: (state) => Actor.reply(state, state.endpoint.changes.replacement ?? null),
     RenewLease: (state, { lease }, context) => {
       const { lessor } = state.member.machine
       return lessor.counts
@@ -399,10 +435,14 @@ const revocation = (ID: bigint): Uint8Array => encodeCommand("LeaseRevoke", Leas
 
 const refusal = ({ code, message }: EtcdError): EtcdRefusal => new EtcdRefusal({ code, reason: message })
 
+const replacementRefusal = (error: EtcdError | string): EtcdRefusal | ReplacementRefused =>
+  typeof error === "string" ? new ReplacementRefused({ reason: error }) : refusal(error)
+
 /** Whatever kept the leader from answering, the command may have been carried out. */
 const refusalOf = (cause: Cause.Cause<unknown>): EtcdError => {
   const fault = Option.getOrUndefined(Cause.failureOption(cause))
   if (fault instanceof EtcdRefusal) return { code: fault.code, message: fault.reason }
+  if (fault instanceof ReplacementRefused) return { code: GrpcCode.failedPrecondition, message: fault.reason }
   return etcdErrors.timeoutDueToConnectionLost
 }
 
@@ -414,6 +454,7 @@ const codecs = {
   LeaseGrant: LeaseGrantResponse,
   LeaseRevoke: LeaseRevokeResponse,
   SetMember: MemberUpdateResponse,
+  SetReplacement: MemberUpdateResponse,
   DropMember: MemberUpdateResponse
 } satisfies Record<Command["_tag"], unknown>
 

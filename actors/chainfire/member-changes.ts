@@ -12,11 +12,21 @@
 import { Either } from "effect"
 import type { MemberChange, Membership } from "#actors/raft/raft-membership.ts"
 import type { NodeId } from "#actors/raft/raft-messages.ts"
+import type { Replacement } from "#protocols/chainfire.ts"
 import { MemberRemoveRequest } from "#protocols/wire/etcd/cluster.ts"
 import { type EtcdError, etcdErrors } from "#protocols/wire/etcd/errors.ts"
 import { type Command, encodeCommand } from "./command.ts"
 import type { Member, Proposed } from "./member.ts"
 import { MemberRecord } from "./member-records.ts"
+import {
+  aborted,
+  begin,
+  canAbort,
+  decide,
+  encodeReplacement,
+  isUnderWay,
+  type ReplacementAction
+} from "./replacement.ts"
 
 /** etcd allows one. Each gets all of the log. */
 const learnersMax = 3
@@ -31,7 +41,10 @@ const readyLagMax = 100
 export type Done = (refused: EtcdError | undefined) => void
 
 export interface MemberChangesPorts {
+  /** Monotonic. */
   readonly nowMillis: () => number
+  /** Milliseconds since 1970, for people. */
+  readonly wallMillis: () => number
   readonly random: () => number
 }
 
@@ -53,6 +66,10 @@ export class MemberChanges {
   /** Where those lived that are members no more. */
   readonly #left = new Map<NodeId, string>()
   #againMillis = 0
+  #replacement: Replacement | undefined
+  #replacementVersion = -1
+  /** The replacement for which a read was linearizable here. */
+  #readFor = 0
 
   constructor(member: Member, initial: ReadonlyArray<MemberRecord>, ports: MemberChangesPorts) {
     this.#member = member
@@ -192,6 +209,8 @@ export class MemberChanges {
   /** Called now and then on every member; the leader brings to an end what was begun. */
   tend(): void {
     if (!this.#member.leads || this.#ports.nowMillis() < this.#againMillis) return
+    const replacement = this.replacement
+    if (replacement !== undefined && isUnderWay(replacement) && this.#advance(replacement)) return
     const { membership } = this.#member
     const known = this.#known
     const unnamed = membership.members.find((id) => !known.has(id) && this.#initial.has(id))
@@ -203,6 +222,109 @@ export class MemberChanges {
       const request = MemberRemoveRequest.encode({ ID: BigInt(orphan) })
       this.#later((done) => this.#propose("DropMember", request, done))
     } else if (grown !== undefined) this.#later((done) => this.promote(grown, done))
+  }
+
+  // Replacing one by another
+
+  get replacement(): Replacement | undefined {
+    const { machine } = this.#member
+    if (this.#replacementVersion !== machine.membersVersion) {
+      this.#replacement = machine.replacement
+      this.#replacementVersion = machine.membersVersion
+    }
+    return this.#replacement
+  }
+
+  replace(
+    old: NodeId,
+    peerUrl: string,
+    done: (outcome: Either.Either<Replacement, EtcdError | string>) => void
+  ): void {
+    const { replacement } = this
+    if (replacement !== undefined && isUnderWay(replacement))
+      return done(Either.left(`member ${replacement.old} is being replaced by ${replacement.peerUrl}`))
+    if (!this.#member.membership.has(old)) return done(Either.left(etcdErrors.memberNotFound))
+    if (!areUrls([peerUrl])) return done(Either.left(etcdErrors.memberBadUrls))
+    if (this.members.some(({ peerURLs }) => peerURLs.includes(peerUrl)))
+      return done(Either.left(etcdErrors.peerUrlExists))
+    const begun = begin((replacement?.id ?? 0) + 1, old, peerUrl, this.#ports.wallMillis())
+    this.#record(begun, (refused) => done(refused === undefined ? Either.right(begun) : Either.left(refused)))
+  }
+
+  abortReplacement(done: (outcome: Either.Either<Replacement, EtcdError | string>) => void): void {
+    const { replacement } = this
+    if (replacement === undefined || !isUnderWay(replacement)) return done(Either.left("none is under way"))
+    if (!canAbort(replacement)) return done(Either.left(`member ${replacement.added} has a vote already`))
+    const over = aborted(replacement, this.#ports.wallMillis(), this.#member.status.commit)
+    this.#record(over, (refused) => {
+      if (refused !== undefined) return done(Either.left(refused))
+      const added = this.#withUrl(replacement.peerUrl)
+      if (added === undefined) return done(Either.right(over))
+      this.remove(added, (kept) => done(kept === undefined ? Either.right(over) : Either.left(kept)))
+    })
+  }
+
+  /** Whether there was something to do. */
+  #advance(replacement: Replacement): boolean {
+    const { id, old, peerUrl } = replacement
+    const { machine, membership, status } = this.#member
+    const added = this.#withUrl(peerUrl)
+    const followed = added === undefined ? undefined : this.followed(added)
+    // Whoever leads has all there is.
+    const match =
+      added === this.#member.id ? status.commit : followed?.isAlive === true ? followed.match : undefined
+    const action = decide(replacement, {
+      atMillis: this.#ports.wallMillis(),
+      commit: status.commit,
+      revision: machine.mvcc.revision,
+      added,
+      isNamed: added !== undefined && this.nameOf(added) !== undefined,
+      isVoter: added !== undefined && membership.isVoter(added),
+      isOldMember: membership.has(old),
+      match,
+      keepsQuorum: this.keepsQuorum(old),
+      hasRead: this.#readFor === id
+    })
+    const begin = this.#actionOf(action, replacement, added)
+    if (begin !== undefined) this.#later(begin)
+    return begin !== undefined
+  }
+
+  #actionOf(
+    action: ReplacementAction,
+    { id, old, peerUrl }: Replacement,
+    added: NodeId | undefined
+  ): ((done: Done) => void) | undefined {
+    switch (action._tag) {
+      case "Wait":
+        return undefined
+      case "Record":
+        return (done) => this.#record(action.next, done)
+      case "Add":
+        return (done) =>
+          this.add({ peerURLs: [peerUrl], isLearner: true }, (outcome) =>
+            done(Either.isLeft(outcome) ? outcome.left : undefined)
+          )
+      case "Promote":
+        return added === undefined ? undefined : (done) => this.promote(added, done)
+      case "Remove":
+        return (done) => this.remove(old, done)
+      case "Read":
+        return (done) =>
+          this.#member.read((refused) => {
+            if (refused === undefined) this.#readFor = id
+            done(refused === undefined ? undefined : etcdErrors.timeout)
+          })
+    }
+  }
+
+  #record(replacement: Replacement, done: Done): void {
+    this.#propose("SetReplacement", encodeReplacement(replacement), done)
+  }
+
+  #withUrl(peerUrl: string): NodeId | undefined {
+    const found = this.members.find(({ peerURLs }) => peerURLs.includes(peerUrl))
+    return found === undefined ? undefined : Number(found.ID)
   }
 
   /** A learner that was meant to vote, and may. */

@@ -9,6 +9,7 @@
  */
 import { Either } from "effect"
 import type { NodeId } from "#actors/raft/raft-messages.ts"
+import type { Replacement } from "#protocols/chainfire.ts"
 import type { MemberUpdateResponse } from "#protocols/wire/etcd/cluster.ts"
 import { type EtcdError, etcdErrors } from "#protocols/wire/etcd/errors.ts"
 import type { CompactionResponse } from "#protocols/wire/etcd/kv.ts"
@@ -28,6 +29,7 @@ import {
   type Table,
   type Tables
 } from "./mvcc.ts"
+import { decodeReplacement, encodeReplacement } from "./replacement.ts"
 
 export interface StateTables extends Tables, LeaseTables {
   readonly meta: Table
@@ -51,6 +53,7 @@ export interface Listener {
 
 const encoder = new TextEncoder()
 const stateKey = encoder.encode("state")
+const replacementKey = encoder.encode("replacement")
 const membershipKey = encoder.encode("membership")
 
 interface Counters extends MvccState {
@@ -104,6 +107,12 @@ export class StateMachine {
     return this.#membersVersion
   }
 
+  /** The last one, over or not. */
+  get replacement(): Replacement | undefined {
+    const bytes = this.#tables.meta.get(replacementKey)
+    return bytes === undefined ? undefined : decodeReplacement(bytes)
+  }
+
   get memberRecords(): ReadonlyMap<NodeId, MemberRecord> {
     return recordsIn(this.#tables.meta)
   }
@@ -148,6 +157,9 @@ export class StateMachine {
         return this.#membersChanged()
       case "DropMember":
         dropRecord(this.#tables.meta, command.request.ID)
+        return this.#membersChanged()
+      case "SetReplacement":
+        this.#tables.meta.put(replacementKey, encodeReplacement(command.request))
         return this.#membersChanged()
     }
   }
