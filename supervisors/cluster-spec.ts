@@ -24,6 +24,19 @@ const NodeSpec = Schema.Struct({
   etcd: Port,
   zone: Schema.NonEmptyString,
   dataDirectory: Schema.NonEmptyString,
+  /** PEM files. Needed for a host off the loopback. */
+  tls: Schema.optional(
+    Schema.Struct({
+      certificate: Schema.NonEmptyString,
+      key: Schema.NonEmptyString,
+      /** Who signs the certificates of the cluster and of its clients. */
+      authority: Schema.NonEmptyString,
+      /** Whether clients of etcd have to show one. */
+      clientCertificates: Schema.optionalWith(Schema.Literal("optional", "needed"), {
+        default: () => "optional" as const
+      })
+    })
+  ),
   joins: Schema.optionalWith(Schema.Boolean, { default: () => false })
 })
 export type NodeSpec = typeof NodeSpec.Type
@@ -80,24 +93,42 @@ const memberOf = ({ etcd, host, links, name }: NodeSpec): ChainfireMember => ({
 })
 
 /** What one node of it is to do. */
-export const nodeOptions = (spec: ClusterSpec, name: string): NodeOptions | undefined => {
-  const own = spec.nodes.find((node) => node.name === name)
-  if (own === undefined) return undefined
-  const { dataDirectory, etcd, host, joins, links, zone } = own
-  const others = spec.nodes.filter((node) => node !== own)
-  return {
-    name,
-    cluster: spec.cluster,
-    dataDirectory,
-    host,
-    port: links,
-    seeds: others.map((node) => memberOf(node).links),
-    zone,
-    clientPort: etcd,
-    chainfire: { initial: spec.nodes.filter((node) => !node.joins).map(memberOf), joins },
-    work: []
-  }
-}
+export const nodeOptions = (spec: ClusterSpec, name: string): Effect.Effect<NodeOptions, SpecRefused> =>
+  Effect.gen(function* () {
+    const own = spec.nodes.find((node) => node.name === name)
+    if (own === undefined) {
+      const known = spec.nodes.map((one) => one.name).join(", ")
+      return yield* new SpecRefused({ path: spec.cluster, reason: `it has no node ${name}, only ${known}` })
+    }
+    const { dataDirectory, etcd, host, joins, links, tls, zone } = own
+    const others = spec.nodes.filter((node) => node !== own)
+    return {
+      name,
+      cluster: spec.cluster,
+      dataDirectory,
+      host,
+      ...(tls !== undefined && {
+        tls: {
+          cert: yield* readText(tls.certificate),
+          key: yield* readText(tls.key),
+          ca: yield* readText(tls.authority)
+        },
+        clientCertificates: tls.clientCertificates
+      }),
+      port: links,
+      seeds: others.map((node) => memberOf(node).links),
+      zone,
+      clientPort: etcd,
+      chainfire: { initial: spec.nodes.filter((node) => !node.joins).map(memberOf), joins },
+      work: []
+    }
+  })
+
+const readText = (path: string): Effect.Effect<string, SpecRefused> =>
+  Effect.try({
+    try: () => readFileSync(path, "utf8"),
+    catch: (cause) => new SpecRefused({ path, reason: reasonOf(cause) })
+  })
 
 /** Nodes on this machine, in one folder; each has ports of its own. */
 export const localSpec = (count: number, folder: string): ClusterSpec => {

@@ -8,7 +8,7 @@
 import { Command, Options, ValidationError } from "@effect/cli"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Data, Effect, Schema } from "effect"
-import { nodeOptions, readSpec, SpecRefused } from "./cluster-spec.ts"
+import { nodeOptions, readSpec } from "./cluster-spec.ts"
 import { nodesMax, runLocalNodes } from "./local-nodes.ts"
 import { type NodeOptions, runNode } from "./node.ts"
 import { watchTree } from "./shell/watch-tree.ts"
@@ -57,11 +57,7 @@ const name = Options.text("name").pipe(Options.withDescription("which of its nod
 const node = Command.make("node", { cluster, name }, ({ cluster: path, name }) =>
   Effect.gen(function* () {
     const spec = yield* readSpec(path)
-    const options = nodeOptions(spec, name)
-    if (options === undefined) {
-      const known = spec.nodes.map((one) => one.name).join(", ")
-      return yield* new SpecRefused({ path, reason: `it has no node ${name}, only ${known}` })
-    }
+    const options = yield* nodeOptions(spec, name)
     yield* running(options)
   }).pipe(Effect.tapErrorTag("SpecRefused", ({ message }) => complain(message)))
 ).pipe(Command.withDescription("run one node of a cluster"))

@@ -39,6 +39,8 @@ export interface NodeOptions {
   readonly host?: string
   /** Needed for a host off the loopback: nodes then show each other certificates instead of tokens. */
   readonly tls?: LinkTls
+  /** Whether clients of etcd have to show a certificate, where there is TLS. */
+  readonly clientCertificates?: "optional" | "needed"
   /** 0 is any that is free. */
   readonly port: number
   /** Addresses of nodes that may be there already. */
@@ -129,7 +131,11 @@ export const runNode = <A, E, R>(
     const where = { ...(host !== undefined && { host }), ...(tls !== undefined && { tls }) }
     const ports = Layer.mergeAll(
       socketioLinks({ self, tokens, port, onRefused, ...where }),
-      grpcListener({ port: clientPort, ...where }),
+      grpcListener({
+        port: clientPort,
+        certificateNeeded: options.clientCertificates === "needed",
+        ...where
+      }),
       fileJournals(dataDirectory),
       lmdbStores(dataDirectory),
       Layer.succeed(Datagrams, datagrams)

@@ -1,0 +1,91 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import test from "ava"
+import { Effect, Either } from "effect"
+import { localSpec, nodeOptions, readSpec } from "./cluster-spec.ts"
+
+const withFile = async (content: string, body: (path: string) => Promise<void>): Promise<void> => {
+  const folder = mkdtempSync(join(tmpdir(), "spec-"))
+  try {
+    const path = join(folder, "cluster.json")
+    writeFileSync(path, content)
+    await body(path)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const refusalOf = async (content: string): Promise<string> => {
+  let reason = "it was taken"
+  await withFile(content, async (path) => {
+    const read = await Effect.runPromise(Effect.either(readSpec(path)))
+    if (Either.isLeft(read)) reason = read.left.message
+  })
+  return reason
+}
+
+const node = {
+  name: "node01",
+  host: "127.0.0.1",
+  links: 7700,
+  etcd: 2379,
+  zone: "zone-a",
+  dataDirectory: "work/node01"
+}
+
+test("a file that was written from a cluster is that cluster again", async (t) => {
+  const spec = localSpec(3, "work/three")
+  await withFile(JSON.stringify(spec), async (path) => {
+    const read = await Effect.runPromise(readSpec(path))
+    t.deepEqual(read, spec)
+    const options = await Effect.runPromise(nodeOptions(read, "node02"))
+    t.deepEqual(options.seeds, ["127.0.0.1:7700", "127.0.0.1:7720"])
+    t.deepEqual(
+      options.chainfire?.initial.map(({ name }) => name),
+      ["node01", "node02", "node03"]
+    )
+  })
+})
+
+test("a node that joins is none with which the group begins, and knows those", async (t) => {
+  const spec = localSpec(3, "work/three")
+  const [first, second, third] = spec.nodes
+  if (second === undefined || third === undefined) throw new Error("there are three")
+  const grown = { ...spec, nodes: [first, second, { ...third, joins: true }] as const }
+  const options = await Effect.runPromise(nodeOptions(grown, "node03"))
+  t.true(options.chainfire?.joins)
+  t.deepEqual(
+    options.chainfire?.initial.map(({ name }) => name),
+    ["node01", "node02"]
+  )
+})
+
+test("what is wrong with a file is said, with the place", async (t) => {
+  t.regex(await refusalOf("{"), /JSON/)
+  t.regex(await refusalOf(JSON.stringify({ cluster: "west", nodes: [] })), /at nodes/)
+  const typo = { cluster: "west", nodes: [{ ...node, etdc: 1 }] }
+  t.regex(await refusalOf(JSON.stringify(typo)), /at nodes\.0\.etdc: is unexpected/)
+  const high = { cluster: "west", nodes: [{ ...node, etcd: 70_000 }] }
+  t.regex(await refusalOf(JSON.stringify(high)), /at nodes\.0\.etcd: .*65535/)
+  const twins = { cluster: "west", nodes: [node, { ...node, links: 1, etcd: 2 }] }
+  t.regex(await refusalOf(JSON.stringify(twins)), /two nodes have the same name, node01/)
+  const clash = { cluster: "west", nodes: [node, { ...node, name: "node02", links: 1 }] }
+  t.regex(await refusalOf(JSON.stringify(clash)), /two nodes have the same address for clients of etcd/)
+})
+
+test("a node that is not in the file, or whose certificate is not there, is refused", async (t) => {
+  const spec = localSpec(2, "work/two")
+  const absent = await Effect.runPromise(Effect.either(nodeOptions(spec, "node07")))
+  t.regex(Either.isLeft(absent) ? absent.left.message : "", /it has no node node07, only node01, node02/)
+  const [first] = spec.nodes
+  const tls = {
+    certificate: "/nowhere.pem",
+    key: "/nowhere.key",
+    authority: "/ca.pem",
+    clientCertificates: "needed" as const
+  }
+  const secret = { ...spec, nodes: [{ ...first, tls }] as const }
+  const unread = await Effect.runPromise(Effect.either(nodeOptions(secret, "node01")))
+  t.regex(Either.isLeft(unread) ? unread.left.message : "", /nowhere\.pem/)
+})
