@@ -7,7 +7,7 @@
  * began. A command whose answer is lost may have been carried out.
  */
 import { Schema } from "effect"
-import { admin, observe } from "./message.ts"
+import { admin, event, observe } from "./message.ts"
 
 /** An error of etcd: a code of gRPC and the words that clients know. */
 export class EtcdRefusal extends Schema.TaggedError<EtcdRefusal>()("EtcdRefusal", {
@@ -49,11 +49,24 @@ export class ChangeMembers extends Schema.TaggedRequest<ChangeMembers>()("Change
 
 /** A node that was added as a member says who it is; the leader knows it by its URL. */
 export class Announce extends Schema.TaggedRequest<Announce>()("Announce", {
-  payload: { name: Schema.String, peerUrl: Schema.String, clientUrl: Schema.String },
+  payload: {
+    name: Schema.String,
+    peerUrl: Schema.String,
+    clientUrl: Schema.String,
+    /** Drawn when its data directory was empty: a member that has lost its data shows another one. */
+    dataId: Schema.String
+  },
   success: Schema.Struct({
     id: Schema.Int,
     members: Schema.Array(Schema.Struct({ id: Schema.Int, name: Schema.String }))
   }),
+  failure: EtcdRefusal
+}) {}
+
+/** From a member with an empty data directory, before it takes part: whether it had another one before. */
+export class WasThere extends Schema.TaggedRequest<WasThere>()("WasThere", {
+  payload: { member: Schema.Int },
+  success: Schema.Boolean,
   failure: EtcdRefusal
 }) {}
 
@@ -105,7 +118,7 @@ export class GetChainfire extends Schema.TaggedRequest<GetChainfire>()(
   observe("How this member of chainfire is: its role, how far it has come, and who watches.")
 ) {}
 
-// Who the members are
+// Events: what a member publishes
 
 export const ReplacementStep = Schema.Literal(
   "adding",
@@ -117,6 +130,31 @@ export const ReplacementStep = Schema.Literal(
   "aborted"
 )
 export type ReplacementStep = typeof ReplacementStep.Type
+
+export class ChainfireLed extends Schema.TaggedClass<ChainfireLed>()(
+  "ChainfireLed",
+  {
+    member: Schema.Int,
+    term: Schema.Int,
+    /** 0 while none is known. */
+    leader: Schema.Int
+  },
+  event("A member of chainfire has learned of another leader, or of another term.")
+) {}
+
+export class ChainfireMembersChanged extends Schema.TaggedClass<ChainfireMembersChanged>()(
+  "ChainfireMembersChanged",
+  { member: Schema.Int, voters: Schema.Array(Schema.Int), learners: Schema.Array(Schema.Int) },
+  event("A member of chainfire has learned of other members.")
+) {}
+
+export class ReplacementAdvanced extends Schema.TaggedClass<ReplacementAdvanced>()(
+  "ReplacementAdvanced",
+  { id: Schema.Int, step: ReplacementStep, waitsFor: Schema.String },
+  event("The replacement of a member of chainfire has come to another step, or waits.")
+) {}
+
+// Who the members are
 
 /** One member that takes the place of another, step by step, and what was seen at each. */
 export const Replacement = Schema.Struct({

@@ -4,11 +4,12 @@
  */
 import { Data } from "effect"
 import type { Replacement } from "#protocols/chainfire.ts"
-import { Member as MemberRecord, MemberRemoveRequest } from "#protocols/wire/etcd/cluster.ts"
+import { MemberRemoveRequest } from "#protocols/wire/etcd/cluster.ts"
 import { CompactionRequest } from "#protocols/wire/etcd/kv.ts"
 import { DeleteRangeRequest, PutRequest } from "#protocols/wire/etcd/kv-fast.ts"
 import { LeaseGrantRequest, LeaseRevokeRequest } from "#protocols/wire/etcd/lease.ts"
 import { TxnRequest } from "#protocols/wire/etcd/txn-fast.ts"
+import { MemberRecord } from "./member-records.ts"
 import { decodeReplacement } from "./replacement.ts"
 
 export type Command =

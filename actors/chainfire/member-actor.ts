@@ -6,14 +6,13 @@
  * between two turns is carried out together in the next one, which is a message to itself. A fault of the
  * disk is its crash: its supervisor opens everything again, and what was acknowledged is read back.
  */
-import { Cause, Effect, Either, Option, Schedule, Schema } from "effect"
+import { Cause, Effect, Either, Option, Schema } from "effect"
 import * as Actor from "#actors/kernel/actor.ts"
-import { ask, type Request, type Success } from "#actors/kernel/ask.ts"
+import type { Request, Success } from "#actors/kernel/ask.ts"
 import type { InitContext } from "#actors/kernel/context.ts"
 import { Grpc } from "#actors/kernel/ports/grpc.ts"
 import { type JournalLimits, Journals } from "#actors/kernel/ports/journal.ts"
-import { type Store, type StoreEnvironment, Stores } from "#actors/kernel/ports/store.ts"
-import type { ActorRef } from "#actors/kernel/ref.ts"
+import { Stores } from "#actors/kernel/ports/store.ts"
 import { RaftCodecError } from "#actors/raft/raft-bytes.ts"
 import { decodePacket, encodePacket } from "#actors/raft/raft-codec.ts"
 import { defaultConfig, type RaftConfig } from "#actors/raft/raft-config.ts"
@@ -24,6 +23,8 @@ import {
   AbortReplacement,
   Announce,
   CarryOut,
+  ChainfireLed,
+  ChainfireMembersChanged,
   type ChainfireStatus,
   ChangeMembers,
   EtcdRefusal,
@@ -35,7 +36,9 @@ import {
   RenewLease,
   ReplaceMember,
   type Replacement,
-  ReplacementRefused
+  ReplacementAdvanced,
+  ReplacementRefused,
+  WasThere
 } from "#protocols/chainfire.ts"
 import { MemberUpdateResponse } from "#protocols/wire/etcd/cluster.ts"
 import type { EtcdError } from "#protocols/wire/etcd/errors.ts"
@@ -45,6 +48,7 @@ import { DeleteRangeResponse, PutResponse } from "#protocols/wire/etcd/kv-fast.t
 import { LeaseGrantResponse, LeaseRevokeRequest, LeaseRevokeResponse } from "#protocols/wire/etcd/lease.ts"
 import { TxnResponse } from "#protocols/wire/etcd/txn-fast.ts"
 import type { Message as ProtobufMessage } from "#protocols/wire/protobuf-message.ts"
+import { identity } from "./admission-actor.ts"
 import { type Command, decodeCommand, encodeCommand } from "./command.ts"
 import { Calls, carryOut, type Endpoint } from "./etcd-calls.ts"
 import { changeMembers, clusterCalls } from "./etcd-cluster.ts"
@@ -75,16 +79,6 @@ export interface MemberArgs {
   readonly log?: Partial<LogLimits>
 }
 
-/** Nobody who is a member already would let it in. */
-export class NotAdmitted extends Schema.TaggedError<NotAdmitted>()("NotAdmitted", {
-  peerUrl: Schema.String,
-  reason: Schema.String
-}) {
-  override get message() {
-    return `${this.peerUrl} is not let in: ${this.reason}; add it first, with \`etcdctl member add\` at a member that is there`
-  }
-}
-
 const group = 1
 const forwardMillis = 5_000
 /** So often a leader looks for leases that have run out, and proposes their end again. */
@@ -94,8 +88,6 @@ const revocationAgainMillis = 2_000
 /** What compaction has freed is removed so much at a time. */
 const sweptAtOnce = 2_000
 const announceMillis = 2_000
-const admissionMillis = 2_000
-const admissionTries = 10
 
 class Turn extends Schema.TaggedClass<Turn>()("Turn", {}) {}
 class LeaseTick extends Schema.TaggedClass<LeaseTick>()("LeaseTick", {}) {}
@@ -109,6 +101,7 @@ const fromMembers = [
   CarryOut,
   ChangeMembers,
   Announce,
+  WasThere,
   RenewLease,
   RemainingLease,
   ReplaceMember,
@@ -130,6 +123,7 @@ interface State {
   readonly member: Member
   readonly endpoint: Endpoint
   readonly announce: () => void
+  readonly told: Told
   readonly expel: (name: string, member: NodeId) => void
   readonly turn: { armed: boolean }
 }
@@ -142,7 +136,7 @@ export const Chainfire = Actor.make("chainfire", {
     Effect.gen(function* () {
       const { environment, journal, self, shelf, tables } = yield* openState({})
       const nodeOf = (name: string) => context.at(address(args.pathOf(name), ...fromMembers))
-      const id = yield* identity(args, { environment, self }, nodeOf, context)
+      const { dataId, id } = yield* identity(args, { environment, self }, nodeOf, context)
       const turn = { armed: false }
       const wake = () => {
         if (turn.armed) return
@@ -232,9 +226,10 @@ export const Chainfire = Actor.make("chainfire", {
         const { clientUrl, name, peerUrl } = args
         const known = member.machine.memberRecords.get(id)
         if (known === undefined || !known.peerURLs.includes(peerUrl)) return
-        if (known.name === name && known.clientURLs.includes(clientUrl)) return
-        if (member.leads) changes.announce({ name, peerUrl, clientUrl }, () => {})
-        else askLeader(member.leader, new Announce({ name, peerUrl, clientUrl }), () => {})
+        if (known.name === name && known.clientURLs.includes(clientUrl) && known.dataId !== "") return
+        const announcement = { name, peerUrl, clientUrl, dataId }
+        if (member.leads) changes.announce(announcement, () => {})
+        else askLeader(member.leader, new Announce(announcement), () => {})
       }
       const calls = new Calls(endpoint)
       yield* (yield* Grpc).serve({
@@ -250,13 +245,22 @@ export const Chainfire = Actor.make("chainfire", {
       context.every(announceMillis, new AnnounceTick(), "announcement")
       wake()
       const expel = (name: string, one: NodeId) => nodeOf(name).tell(new Expelled({ member: one }))
-      const state: State = { member, endpoint, askLeader, announce, expel, turn }
+      const state: State = {
+        member,
+        endpoint,
+        askLeader,
+        announce,
+        expel,
+        turn,
+        told: { leader: 0, term: 0, members: undefined, replacement: undefined }
+      }
       return state
     }),
   handlers: {
     Turn: (state, _turn, context) => {
       state.turn.armed = false
       state.member.turn()
+      publishNews(state, context)
       const { wakeMillis } = state.member
       if (wakeMillis === Number.POSITIVE_INFINITY) context.cancel("turn")
       else context.after(Math.max(0, wakeMillis - context.nowMillis()), new Turn(undefined, true), "turn")
@@ -330,6 +334,10 @@ export const Chainfire = Actor.make("chainfire", {
       )
       return Actor.later(state)
     },
+    WasThere: (state, { member }) => {
+      const known = state.member.machine.memberRecords.get(member)
+      return Actor.reply(state, known !== undefined && known.dataId !== "")
+    },
     ReplaceMember: (state, ask, context) => {
       const { refuse, reply } = context.replyTo(ask)
       const answer = (outcome: Either.Either<Replacement, EtcdError | string>) =>
@@ -393,42 +401,31 @@ export const openState = (journalLimits: Partial<JournalLimits>) =>
     return { environment, journal, self, shelf, tables }
   })
 
-const idKey = new TextEncoder().encode("id")
+/** What operators, and whoever looks on, are told when it has changed. */
+interface Told {
+  leader: NodeId
+  term: number
+  members: Membership | undefined
+  replacement: Replacement | undefined
+}
 
-/** As it was at the first start, when it followed from the configuration, or from who had added it. */
-const identity = (
-  args: MemberArgs,
-  { environment, self }: { readonly environment: StoreEnvironment; readonly self: Store },
-  nodeOf: (name: string) => ActorRef<Announce>,
-  context: Context
-) =>
-  Effect.gen(function* () {
-    const known = self.get(idKey)
-    if (known !== undefined) return new DataView(known.buffer, known.byteOffset).getFloat64(0)
-    const configured = args.initial.find(({ name }) => name === args.name)
-    const id =
-      args.joins === true || configured === undefined ? yield* admitted(args, nodeOf) : Number(configured.ID)
-    const value = new Uint8Array(8)
-    new DataView(value.buffer).setFloat64(0, id)
-    environment.write([{ op: "put", store: self, key: idKey, value }])
-    yield* environment.flushed
-    context.log("info", `this is member ${id.toString(16)} of chainfire`)
-    return id
-  })
-
-const admitted = (
-  { clientUrl, initial, name, peerUrl }: MemberArgs,
-  nodeOf: (name: string) => ActorRef<Announce>
-) => {
-  const others = initial.filter((one) => one.name !== name && one.name !== "")
-  const once = Effect.firstSuccessOf(
-    others.map((one) => ask(nodeOf(one.name), new Announce({ name, peerUrl, clientUrl }), admissionMillis))
-  )
-  return once.pipe(
-    Effect.map(({ id }) => id),
-    Effect.retry({ times: admissionTries, schedule: Schedule.spaced(admissionMillis) }),
-    Effect.mapError((fault) => new NotAdmitted({ peerUrl, reason: fault.message }))
-  )
+const publishNews = ({ endpoint, member, told }: State, context: Pick<Context, "publish">): void => {
+  const { id, leader, membership, term } = member
+  if (told.leader !== leader || told.term !== term) {
+    told.leader = leader
+    told.term = term
+    context.publish(new ChainfireLed({ member: id, term, leader }))
+  }
+  if (told.members !== membership) {
+    told.members = membership
+    const { learners, voters } = membership
+    context.publish(new ChainfireMembersChanged({ member: id, voters, learners }))
+  }
+  const { replacement } = endpoint.changes
+  if (replacement === undefined || told.replacement === replacement) return
+  told.replacement = replacement
+  const { step, waitsFor } = replacement
+  context.publish(new ReplacementAdvanced({ id: replacement.id, step, waitsFor }))
 }
 
 const revocation = (ID: bigint): Uint8Array => encodeCommand("LeaseRevoke", LeaseRevokeRequest.encode({ ID }))

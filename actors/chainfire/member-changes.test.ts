@@ -75,7 +75,7 @@ const join = (cluster: MemberCluster, name: string) =>
       yield* Effect.timeoutOption(cluster.start(id), "1 second")
       if (!found.isLearner && cluster.leader?.membership.isVoter(id) === true) return
       yield* carryOut((done) =>
-        changes.announce({ name, peerUrl, clientUrl }, (outcome) =>
+        changes.announce({ name, peerUrl, clientUrl, dataId: name }, (outcome) =>
           done(Either.isLeft(outcome) ? outcome.left : undefined)
         )
       )

@@ -180,15 +180,23 @@ export class MemberChanges {
 
   /** A node that was added says who it is. It is known by one of its URLs. */
   announce(
-    given: { readonly name: string; readonly peerUrl: string; readonly clientUrl: string },
+    given: {
+      readonly name: string
+      readonly peerUrl: string
+      readonly clientUrl: string
+      readonly dataId: string
+    },
     done: (outcome: Either.Either<MemberRecord, EtcdError>) => void
   ): void {
-    const { clientUrl, name, peerUrl } = given
+    const { clientUrl, dataId, name, peerUrl } = given
     const found = this.members.find(({ peerURLs }) => peerURLs.includes(peerUrl))
     if (found === undefined) return done(Either.left(etcdErrors.memberNotFound))
+    // It may have voted, and has forgotten it.
+    if (found.dataId !== "" && found.dataId !== dataId) return done(Either.left(etcdErrors.memberExists))
     const isMeantToLearn = this.record(Number(found.ID))?.isLearner ?? false
-    const record = { ...found, name, clientURLs: [clientUrl], isLearner: isMeantToLearn }
-    if (found.name === name && found.clientURLs.includes(clientUrl)) return done(Either.right(record))
+    const record = { ...found, name, clientURLs: [clientUrl], isLearner: isMeantToLearn, dataId }
+    if (found.name === name && found.clientURLs.includes(clientUrl) && found.dataId !== "")
+      return done(Either.right(record))
     this.#set(record, (refused) => done(refused === undefined ? Either.right(record) : Either.left(refused)))
   }
 

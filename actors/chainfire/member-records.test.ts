@@ -1,7 +1,6 @@
 import test from "ava"
-import { Member as MemberRecord } from "#protocols/wire/etcd/cluster.ts"
 import { MemoryTable } from "./fixtures/memory-table.ts"
-import { dropRecord, putRecord, recordsIn } from "./member-records.ts"
+import { dropRecord, MemberRecord, putRecord, recordsIn } from "./member-records.ts"
 
 const record = (ID: bigint, name: string): MemberRecord =>
   MemberRecord.make({ ID, name, peerURLs: [`http://${name}:7700`], clientURLs: [`http://${name}:2379`] })

@@ -5,10 +5,20 @@
  * Its `isLearner` says what the member is meant to be; what it is at the moment, raft's membership says.
  */
 import type { NodeId } from "#actors/raft/raft-messages.ts"
-import { Member as MemberRecord } from "#protocols/wire/etcd/cluster.ts"
+import { bool, message, repeated, string, type TypeOf, uid } from "#protocols/wire/protobuf-message.ts"
 import type { Table } from "./mvcc.ts"
 
-export { MemberRecord }
+/** The fields of etcd's `Member` as they are there, and ours behind them. */
+export const MemberRecord = message("chainfire.MemberRecord", {
+  ID: uid(1),
+  name: string(2),
+  peerURLs: repeated(string(3)),
+  clientURLs: repeated(string(4)),
+  isLearner: bool(5),
+  /** Of the data directory that it began with; empty until it has announced itself. */
+  dataId: string(16)
+})
+export type MemberRecord = TypeOf<typeof MemberRecord>
 
 const start = new TextEncoder().encode("member/")
 const end = new TextEncoder().encode("member0")

@@ -55,7 +55,7 @@ const freshNode = (cluster: MemberCluster) =>
       const id = Number(found.ID)
       if (!cluster.ids.includes(id)) cluster.addMachine(id)
       yield* Effect.timeoutOption(cluster.start(id), "1 second")
-      changes.announce({ name: "fresh", peerUrl, clientUrl: "http://fresh:2379" }, () => {})
+      changes.announce({ name: "fresh", peerUrl, clientUrl: "http://fresh:2379", dataId: "fresh" }, () => {})
     }
   })
 
