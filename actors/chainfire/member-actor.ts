@@ -61,7 +61,7 @@ import { MemberChanges } from "./member-changes.ts"
 import type { MemberRecord } from "./member-records.ts"
 import { SnapshotShelf } from "./snapshot-shelf.ts"
 import { putMembership, type Response } from "./state-machine.ts"
-import { StoreTables } from "./store-tables.ts"
+import { StoreTables, storeNames, storesOf } from "./store-tables.ts"
 
 export interface MemberArgs {
   readonly clusterId: bigint
@@ -379,14 +379,7 @@ export const openState = (journalLimits: Partial<JournalLimits>) =>
     const environment = yield* Stores
     const journal = yield* (yield* Journals).open(journalLimits)
     const open = (name: string) => environment.open(`chainfire-${name}`)
-    const stores = yield* Effect.all({
-      current: open("current"),
-      history: open("history"),
-      changes: open("changes"),
-      leases: open("leases"),
-      attachments: open("attachments"),
-      meta: open("meta")
-    })
+    const stores = storesOf(yield* Effect.forEach(storeNames, open))
     const tables = new StoreTables({ environment, stores })
     // Beside them, and no part of a snapshot.
     const shelf = new SnapshotShelf(environment, Object.values(stores), yield* open("snapshots"))

@@ -5,7 +5,7 @@ import { Stores } from "#actors/kernel/ports/store.ts"
 import { SimDisk } from "#chaos/sim/sim-disk.ts"
 import { SimWorld } from "#chaos/sim/world.ts"
 import { MemoryTable } from "./fixtures/memory-table.ts"
-import { StoreTables, storeNames } from "./store-tables.ts"
+import { StoreTables, storeNames, storesOf } from "./store-tables.ts"
 
 /** On a simulated disk. */
 const withTables = <A>(use: (tables: StoreTables) => A): A => {
@@ -15,13 +15,8 @@ const withTables = <A>(use: (tables: StoreTables) => A): A => {
     Effect.scoped(
       Effect.gen(function* () {
         const environment = Context.get(yield* Layer.build(disk.layer()), Stores)
-        const opened = yield* Effect.forEach(storeNames, (name) =>
-          Effect.map(environment.open(name), (store) => [name, store] as const)
-        )
-        const [current, history, changes, leases, attachments, meta] = opened.map(([, store]) => store)
-        if (!current || !history || !changes || !leases || !attachments || !meta) throw new Error("no stores")
-        const stores = { current, history, changes, leases, attachments, meta }
-        return use(new StoreTables({ environment, stores }))
+        const opened = yield* Effect.forEach(storeNames, (name) => environment.open(name))
+        return use(new StoreTables({ environment, stores: storesOf(opened) }))
       })
     )
   )

@@ -8,11 +8,40 @@ import type { Table } from "./mvcc.ts"
 import { compareBytes } from "./record.ts"
 import type { StateTables } from "./state-machine.ts"
 
-export const storeNames = ["current", "history", "changes", "leases", "attachments", "meta"] as const
+export const storeNames = [
+  "current",
+  "history",
+  "changes",
+  "leases",
+  "attachments",
+  "meta",
+  "users",
+  "roles"
+] as const
+type StoreName = (typeof storeNames)[number]
 
 export interface OpenStores {
   readonly environment: Pick<StoreEnvironment, "write" | "onFlushed">
-  readonly stores: Readonly<Record<(typeof storeNames)[number], Store>>
+  readonly stores: Readonly<Record<StoreName, Store>>
+}
+
+/** By name, if they were opened in the order of their names. */
+export const storesOf = (opened: ReadonlyArray<Store>): OpenStores["stores"] => {
+  const of = (name: StoreName): Store => {
+    const store = opened[storeNames.indexOf(name)]
+    if (store === undefined) throw new Error(`the store of ${name} was not opened`)
+    return store
+  }
+  return {
+    current: of("current"),
+    history: of("history"),
+    changes: of("changes"),
+    leases: of("leases"),
+    attachments: of("attachments"),
+    meta: of("meta"),
+    users: of("users"),
+    roles: of("roles")
+  }
 }
 
 export class StoreTables implements StateTables {
@@ -22,6 +51,8 @@ export class StoreTables implements StateTables {
   readonly leases: Table
   readonly attachments: Table
   readonly meta: Table
+  readonly users: Table
+  readonly roles: Table
   readonly #environment: OpenStores["environment"]
   #writes: Array<Write> = []
 
@@ -33,6 +64,8 @@ export class StoreTables implements StateTables {
     this.leases = this.#table(stores.leases)
     this.attachments = this.#table(stores.attachments)
     this.meta = this.#table(stores.meta)
+    this.users = this.#table(stores.users)
+    this.roles = this.#table(stores.roles)
   }
 
   /** Writes what was gathered, as one. Throws a `StorageFault`; what is definite has changed nothing. */

@@ -91,6 +91,11 @@ export const etcdErrors = {
   invalidAuthToken: error("unauthenticated", "invalid auth token"),
   invalidAuthManagement: error("invalidArgument", "invalid auth management"),
   authOldRevision: error("invalidArgument", "revision of auth store is old"),
+  /** One of those that etcd does not translate. */
+  noPasswordUser: {
+    code: GrpcCode.unknown,
+    message: "auth: authentication failed, password was given for no password user"
+  },
   // The cluster
   noLeader: error("unavailable", "no leader"),
   notLeader: error("failedPrecondition", "not leader"),
@@ -110,6 +115,28 @@ export const etcdErrors = {
   downgradeInProcess: error("failedPrecondition", "cluster has a downgrade job in progress"),
   noInflightDowngrade: error("failedPrecondition", "no inflight downgrade job")
 } as const satisfies Readonly<Record<string, EtcdError>>
+
+/** The same in the words of etcd's auth package. */
+const authWords = new Map<EtcdError, string>([
+  [etcdErrors.userEmpty, "user name is empty"],
+  [etcdErrors.userNotFound, "user not found"],
+  [etcdErrors.permissionDenied, "permission denied"],
+  [etcdErrors.invalidAuthToken, "invalid auth token"]
+])
+
+/** What etcd 3.4 says where it does not translate its own errors, as everywhere in Maintenance. */
+export const untranslated = (refused: EtcdError): EtcdError => {
+  const words = authWords.get(refused)
+  return words === undefined ? refused : { code: GrpcCode.unknown, message: `auth: ${words}` }
+}
+
+const codeNames = new Map<number, string>(
+  Object.entries(GrpcCode).map(([name, code]) => [code, name.charAt(0).toUpperCase() + name.slice(1)])
+)
+
+/** As Go prints an error of gRPC: so it stands in the reason why a watch was canceled. */
+export const printedError = ({ code, message }: EtcdError): string =>
+  `rpc error: code = ${codeNames.get(code) ?? `Code(${code})`} desc = ${message}`
 
 /** What grpc-gateway makes of each code: runtime.HTTPStatusFromCode. */
 const httpStatuses: ReadonlyArray<number> = [
