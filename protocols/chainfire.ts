@@ -97,6 +97,8 @@ export const ChainfireStatus = Schema.Struct({
   revision: Schema.Int,
   compactRevision: Schema.Int,
   leases: Schema.Int,
+  /** Whether clients have to say who they are. */
+  authentication: Schema.Boolean,
   watches: Schema.Int,
   /** Of those, parked: they read the store when their client reads again. */
   parkedWatches: Schema.Int,

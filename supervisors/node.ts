@@ -20,6 +20,7 @@ import type { LinkTls } from "#actors/platform/certificates.ts"
 import { fileJournals } from "#actors/platform/file-journal.ts"
 import { grpcListener } from "#actors/platform/grpc-listener.ts"
 import { lmdbStores } from "#actors/platform/lmdb-stores.ts"
+import { ScryptSecrets } from "#actors/platform/scrypt-secrets.ts"
 import type { OnRefused } from "#actors/platform/socketio-door.ts"
 import { socketioLinks } from "#actors/platform/socketio-links.ts"
 import { openTokens } from "#actors/platform/tokens.ts"
@@ -138,6 +139,7 @@ export const runNode = <A, E, R>(
       }),
       fileJournals(dataDirectory),
       lmdbStores(dataDirectory),
+      ScryptSecrets,
       Layer.succeed(Datagrams, datagrams)
     ).pipe(Layer.provideMerge(live))
     return yield* Effect.gen(function* () {

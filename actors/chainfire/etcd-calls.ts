@@ -8,16 +8,20 @@
  * before anything is proposed.
  */
 import { Either } from "effect"
-import type { Unary, UnaryCall } from "#actors/kernel/ports/grpc.ts"
+import type { GrpcCall, Unary, UnaryCall } from "#actors/kernel/ports/grpc.ts"
+import type { Secrets } from "#actors/kernel/ports/secrets.ts"
 import type { NodeId } from "#actors/raft/raft-messages.ts"
 import { type EtcdError, etcdErrors, GrpcCode } from "#protocols/wire/etcd/errors.ts"
 import type { ResponseHeader } from "#protocols/wire/etcd/kv.ts"
 import type { Method } from "#protocols/wire/etcd/methods.ts"
 import { ProtobufMalformed } from "#protocols/wire/protobuf.ts"
+import type { Message } from "#protocols/wire/protobuf-message.ts"
+import { type Asker, isUserName } from "./auth-store.ts"
+import { indexOfToken } from "./auth-tokens.ts"
 import { type Command, encodeCommand } from "./command.ts"
 import type { Member, Proposed } from "./member.ts"
 import type { MemberChanges } from "./member-changes.ts"
-import type { Response } from "./state-machine.ts"
+import type { Response, StateMachine } from "./state-machine.ts"
 
 /** As etcd's default. */
 const requestBytesMax = 1.5 * 1024 * 1024
@@ -43,6 +47,9 @@ export interface Endpoint {
   readonly remainingMillis: (lease: bigint, done: (remaining: number | undefined | EtcdError) => void) => void
   /** For ids of leases that the client leaves to us. */
   readonly random: () => number
+  /** For tokens; monotonic. */
+  readonly nowMillis: () => number
+  readonly secrets: Secrets
   readonly storeBytes: () => number
 }
 
@@ -101,12 +108,25 @@ export const carryOut = (
     done(proposed._tag === "Applied" ? Either.map(proposed.outcome, encode) : Either.left(faultOf(proposed)))
   )
 
-/** The way of a request through raft: what changes something is proposed, what reads waits until it may. */
+/** etcd's names for where a token is: of its clients, and of its gateway. */
+const tokenOf = (call: GrpcCall): string | undefined => call.header("token") ?? call.header("authorization")
+
+/**
+ * Who calls, and the way of a request through raft: what changes something is proposed, what reads waits until
+ * it may.
+ *
+ * A caller is known by his token, or else by the name in his certificate. While authentication is off nobody is
+ * asked who he is; but a token that is not good is refused all the same, as etcd does.
+ */
 export class Calls {
   readonly endpoint: Endpoint
 
   constructor(endpoint: Endpoint) {
     this.endpoint = endpoint
+  }
+
+  get #machine(): StateMachine {
+    return this.endpoint.member.machine
   }
 
   /** Whether this member serves anybody: its client is to go to another one. */
@@ -121,40 +141,54 @@ export class Calls {
     kind: Command["_tag"],
     method: Method<Request, Answer>,
     bytes: Uint8Array,
-    call: UnaryCall,
+    call: UnaryCall
+  ): void {
+    const unable = this.#unable
+    if (unable !== undefined) return call.fail(unable)
+    if (this.unguarded(call)) return this.#proposeFor(encodeCommand(kind, bytes), method, call)
+    this.identify(call, (who) =>
+      Either.isLeft(who)
+        ? call.fail(who.left)
+        : this.#proposeFor(encodeCommand(kind, bytes, who.right), method, call)
+    )
+  }
+
+  #proposeFor<Request extends object, Answer extends Response>(
+    command: Uint8Array,
+    { response }: Method<Request, Answer>,
+    call: UnaryCall
+  ): void {
+    this.submit(command, response, (outcome) => {
+      if (Either.isLeft(outcome)) return call.fail(outcome.left)
+      const answer = outcome.right
+      const header = headerOf(this.endpoint, answer.header?.revision ?? 0)
+      call.reply(response.encode({ ...answer, header }))
+    })
+  }
+
+  /** As `encodeCommand` made it. In the answer's header is the revision only. */
+  submit<Answer extends Response>(
+    command: Uint8Array,
+    codec: Message<Answer>,
+    done: (outcome: Either.Either<Answer, EtcdError>) => void,
     waits = true
   ): void {
     const { endpoint } = this
     const { member } = endpoint
-    const { response } = method
-    const unable = this.#unable
-    if (unable !== undefined) return call.fail(unable)
-    const command = encodeCommand(kind, bytes)
-    const answered = (answer: Answer): void => {
-      const revision = answer.header?.revision ?? 0
-      call.reply(response.encode({ ...answer, header: headerOf(endpoint, revision) }))
-    }
     member.propose(command, (proposed) => {
-      if (proposed._tag === "Applied") {
-        return Either.match(proposed.outcome, {
-          onLeft: (refused) => call.fail(refused),
-          onRight: (answer) => answered(answer as Answer)
-        })
-      }
+      // The response to a command is that of its kind.
+      if (proposed._tag === "Applied") return done(proposed.outcome as Either.Either<Answer, EtcdError>)
       const elsewhere = proposed._tag === "Refused" && proposed.refusal._tag === "NotLeader"
       const leader = elsewhere ? member.leader : 0
       // As etcd does: who comes during an election waits for its end.
       if (elsewhere && leader === 0 && waits) {
         return member.whenLed((led) =>
-          led ? this.propose(kind, method, bytes, call, false) : call.fail(etcdErrors.timeout)
+          led ? this.submit(command, codec, done, false) : done(Either.left(etcdErrors.timeout))
         )
       }
-      if (leader === 0 || leader === member.id) return call.fail(faultOf(proposed))
+      if (leader === 0 || leader === member.id) return done(Either.left(faultOf(proposed)))
       endpoint.forward(leader, command, (answer) =>
-        Either.match(answer, {
-          onLeft: (refused) => call.fail(refused),
-          onRight: (encoded) => answered(response.decode(encoded))
-        })
+        done(Either.map(answer, (encoded) => codec.decode(encoded)))
       )
     })
   }
@@ -182,16 +216,79 @@ export class Calls {
   }
 
   /** Linearizable: what was acknowledged to anybody before is seen. */
-  afterRead(call: UnaryCall, then: () => void, waits = true): void {
+  afterRead(call: GrpcCall, then: () => void): void {
+    this.whenReadable((refused) => (refused === undefined ? then() : call.fail(refused)))
+  }
+
+  /** Calls back when it may be read, or with the reason why not. */
+  whenReadable(done: (refused: EtcdError | undefined) => void, waits = true): void {
     const { member } = this.endpoint
     const unable = this.#unable
-    if (unable !== undefined) return call.fail(unable)
+    if (unable !== undefined) return done(unable)
     member.read((refused) => {
-      if (refused === undefined) then()
+      if (refused === undefined) done(undefined)
       else if (refused === "NoLeader" && waits)
-        member.whenLed((led) => (led ? this.afterRead(call, then, false) : call.fail(etcdErrors.timeout)))
-      else if (refused === "Overloaded") call.fail(etcdErrors.tooManyRequests)
-      else call.fail(refused === "TimedOut" ? etcdErrors.timeout : etcdErrors.noLeader)
+        member.whenLed((led) => (led ? this.whenReadable(done, false) : done(etcdErrors.timeout)))
+      else if (refused === "Overloaded") done(etcdErrors.tooManyRequests)
+      else done(refused === "TimedOut" ? etcdErrors.timeout : etcdErrors.noLeader)
     })
+  }
+
+  // Who may
+
+  /** Nothing is to be checked: authentication is off, and the call shows no token. */
+  unguarded(call: GrpcCall): boolean {
+    return !this.#machine.auth.enabled && tokenOf(call) === undefined
+  }
+
+  /** Calls on if root calls, or authentication is off. `words`: for Maintenance, `untranslated`. */
+  asRoot(call: GrpcCall, then: () => void, words = (refused: EtcdError) => refused): void {
+    this.permitted(call, (asker) => this.#machine.auth.refusesRoot(asker), then, words)
+  }
+
+  /** Calls on if there is no reason to refuse who calls. */
+  permitted(
+    call: GrpcCall,
+    refuses: (asker: Asker | undefined) => EtcdError | undefined,
+    then: () => void,
+    words = (refused: EtcdError) => refused
+  ): void {
+    if (this.unguarded(call)) return then()
+    this.identify(call, (who) => {
+      const refused = Either.isLeft(who) ? who.left : refuses(who.right)
+      if (refused === undefined) then()
+      else call.fail(words(refused))
+    })
+  }
+
+  /** Who calls; nobody, if he does not say. Refuses what is no token of ours. */
+  identify(call: GrpcCall, then: (who: Either.Either<Asker | undefined, EtcdError>) => void): void {
+    const token = tokenOf(call)
+    if (token === undefined) return then(Either.right(this.#byCertificate(call)))
+    const asker = this.#byToken(token)
+    if (asker !== undefined) return then(Either.right(asker))
+    const index = indexOfToken(token)
+    if (index === undefined || index <= this.#machine.appliedIndex)
+      return then(Either.left(etcdErrors.invalidAuthToken))
+    // Another member may have assigned it, and this one not have heard of it.
+    this.whenReadable((refused) => {
+      const known = this.#byToken(token)
+      if (refused !== undefined) then(Either.left(refused))
+      else then(known === undefined ? Either.left(etcdErrors.invalidAuthToken) : Either.right(known))
+    })
+  }
+
+  #byToken(token: string): Asker | undefined {
+    const user = this.#machine.tokens.show(token, this.endpoint.nowMillis())
+    return user === undefined ? undefined : { user, revision: this.#machine.auth.revision }
+  }
+
+  #byCertificate(call: GrpcCall): Asker | undefined {
+    const { auth } = this.#machine
+    const user = call.peer.commonName
+    // A gateway shows its own certificate, whoever calls through it.
+    if (user === undefined || !auth.enabled || call.header("grpcgateway-accept") !== undefined)
+      return undefined
+    return isUserName(user) ? { user, revision: auth.revision } : undefined
   }
 }

@@ -2,7 +2,8 @@
  * The Cluster service of etcd v3: who the members are, and how that changes. The leader decides, see
  * member-changes.ts; other members pass on what they are asked.
  *
- * Unlike etcd, a member that is added as a voter is a learner until it has caught up.
+ * Unlike etcd, a member that is added as a voter is a learner until it has caught up. While authentication is on
+ * only root changes them; as in etcd anybody may ask who they are.
  */
 import { Either } from "effect"
 import type { Unary } from "#actors/kernel/ports/grpc.ts"
@@ -65,14 +66,16 @@ export const clusterCalls = (calls: Calls): Readonly<Record<string, Unary>> => {
   ): readonly [string, Unary] => [
     method.path,
     unary(method, (_request, call, bytes) =>
-      calls.onLeader(
-        call,
-        (answer) => changeMembers(endpoint, method.path, bytes, answer),
-        (leader, answer) => endpoint.forwardChange(leader, method.path, bytes, answer),
-        (encoded) =>
-          call.reply(
-            method.response.encode({ ...method.response.decode(encoded), header: headerNow(endpoint) })
-          )
+      calls.asRoot(call, () =>
+        calls.onLeader(
+          call,
+          (answer) => changeMembers(endpoint, method.path, bytes, answer),
+          (leader, answer) => endpoint.forwardChange(leader, method.path, bytes, answer),
+          (encoded) =>
+            call.reply(
+              method.response.encode({ ...method.response.decode(encoded), header: headerNow(endpoint) })
+            )
+        )
       )
     )
   ]

@@ -6,11 +6,13 @@ import {
   LeaseTimeToLiveResponse
 } from "#protocols/wire/etcd/lease.ts"
 import { LEASE } from "#protocols/wire/etcd/methods.ts"
+import { refusesLease } from "./authorisation.ts"
 import { type Calls, headerNow, unary } from "./etcd-calls.ts"
 
 export const leaseCalls = (calls: Calls): Readonly<Record<string, Unary>> => {
   const { endpoint } = calls
-  const { lessor } = endpoint.member.machine
+  const { machine } = endpoint.member
+  const { auth, lessor } = machine
 
   const timeToLive = ({ ID, keys }: LeaseTimeToLiveRequest, remainingMillis: number | undefined) => {
     const grantedTTL = remainingMillis === undefined ? undefined : lessor.ttlSeconds(ID)
@@ -37,9 +39,17 @@ export const leaseCalls = (calls: Calls): Readonly<Record<string, Unary>> => {
 
     [LEASE.timeToLive.path]: unary(LEASE.timeToLive, (request, call) =>
       calls.afterRead(call, () =>
-        endpoint.remainingMillis(request.ID, (remaining) =>
-          typeof remaining === "object" ? call.fail(remaining) : call.reply(timeToLive(request, remaining))
-        )
+        endpoint.remainingMillis(request.ID, (remaining) => {
+          if (typeof remaining === "object") return call.fail(remaining)
+          const answer = () => call.reply(timeToLive(request, remaining))
+          // As etcd has it, anybody may know of leases; but not which keys there are.
+          if (!request.keys) return answer()
+          calls.permitted(
+            call,
+            (asker) => auth.refusesUser(asker) ?? refusesLease(machine, asker, "read", request.ID),
+            answer
+          )
+        })
       )
     ),
 

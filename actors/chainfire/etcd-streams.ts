@@ -3,9 +3,13 @@
  *
  * One stream carries many watches. When the client does not read, its watches are parked by the hub and cost
  * nothing but their place; when there is room again they read the store from where they were.
+ *
+ * Whether somebody may watch is asked when he begins to, as in etcd: he goes on when he may no longer. Unlike in
+ * etcd 3.4, who watches all keys from one on must be allowed to read all of them, and not only the first.
  */
+import { Either } from "effect"
 import type { OpenStream, StreamCall } from "#actors/kernel/ports/grpc.ts"
-import { type EtcdError, etcdErrors, GrpcCode } from "#protocols/wire/etcd/errors.ts"
+import { type EtcdError, etcdErrors, GrpcCode, printedError } from "#protocols/wire/etcd/errors.ts"
 import { EventType } from "#protocols/wire/etcd/kv.ts"
 import { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "#protocols/wire/etcd/lease.ts"
 import { LEASE, WATCH } from "#protocols/wire/etcd/methods.ts"
@@ -16,7 +20,7 @@ import {
   WatchResponse
 } from "#protocols/wire/etcd/watch.ts"
 import { ProtobufMalformed } from "#protocols/wire/protobuf.ts"
-import { type Endpoint, headerNow, headerOf } from "./etcd-calls.ts"
+import { type Calls, type Endpoint, headerNow, headerOf } from "./etcd-calls.ts"
 import type { WatchEvent, WatchSink } from "./watch-hub.ts"
 
 /** Of one stream. */
@@ -37,6 +41,7 @@ const response = (given: Partial<WatchResponse>): Uint8Array =>
   })
 
 class WatchStream implements WatchSink {
+  readonly #calls: Calls
   readonly #endpoint: Endpoint
   readonly #call: StreamCall
   readonly #nextId: () => number
@@ -47,8 +52,9 @@ class WatchStream implements WatchSink {
   #lastClient = -1
   #room = true
 
-  constructor(endpoint: Endpoint, call: StreamCall, nextId: () => number) {
-    this.#endpoint = endpoint
+  constructor(calls: Calls, call: StreamCall, nextId: () => number) {
+    this.#calls = calls
+    this.#endpoint = calls.endpoint
     this.#call = call
     this.#nextId = nextId
     call.onDrain = () => {
@@ -71,29 +77,40 @@ class WatchStream implements WatchSink {
       this.close()
       return this.#call.fail(malformed)
     }
-    if (request.createRequest !== undefined) this.#create(request.createRequest)
+    if (request.createRequest !== undefined) this.#askToCreate(request.createRequest)
     else if (request.cancelRequest !== undefined) this.#cancel(request.cancelRequest.watchId)
     // Only what all watches of the stream have seen may be told as progress.
     else if (request.progressRequest !== undefined && this.#parked.size === 0)
       this.#send({ watchId: -1, header: headerNow(this.#endpoint) })
   }
 
-  #create(request: WatchCreateRequest): void {
+  #askToCreate(request: WatchCreateRequest): void {
+    const key = request.key.length === 0 ? new Uint8Array(1) : request.key
+    if (this.#calls.unguarded(this.#call)) return this.#create(request, key)
+    // Answers come in the order of their requests.
+    this.#call.pause()
+    this.#calls.identify(this.#call, (who) => {
+      if (this.#call.ended) return
+      const { auth } = this.#endpoint.member.machine
+      const refused = Either.isLeft(who) ? who.left : auth.refuses(who.right, "read", key, request.rangeEnd)
+      if (refused === undefined) this.#create(request, key)
+      else this.#refuse(printedError(refused))
+      this.#call.resume()
+    })
+  }
+
+  #refuse(cancelReason: string): void {
+    const header = headerNow(this.#endpoint)
+    this.#send({ watchId: -1, created: true, canceled: true, cancelReason, header })
+  }
+
+  #create(request: WatchCreateRequest, key: Uint8Array): void {
     const wanted = request.watchId
     const watchId = wanted === 0 ? this.#freeId() : wanted
-    const key = request.key.length === 0 ? new Uint8Array(1) : request.key
-    if (this.#byClient.has(watchId) || this.#byClient.size >= watchesMax) {
-      const cancelReason = this.#byClient.has(watchId)
-        ? "mvcc: duplicate watch ID provided on the WatchStream"
-        : `etcdserver: a stream has at most ${watchesMax} watches`
-      return this.#send({
-        watchId: -1,
-        created: true,
-        canceled: true,
-        cancelReason,
-        header: headerNow(this.#endpoint)
-      })
-    }
+    if (this.#byClient.has(watchId))
+      return this.#refuse("mvcc: duplicate watch ID provided on the WatchStream")
+    if (this.#byClient.size >= watchesMax)
+      return this.#refuse(`etcdserver: a stream has at most ${watchesMax} watches`)
     const id = this.#nextId()
     this.#byClient.set(watchId, id)
     this.#byHub.set(id, watchId)
@@ -188,13 +205,14 @@ class WatchStream implements WatchSink {
 
 /** `renew`: has the leader give a lease its time again; undefined when there is no such lease. */
 export const etcdStreams = (
-  endpoint: Endpoint,
+  calls: Calls,
   renew: (lease: bigint, done: (ttlSeconds: number | undefined | EtcdError) => void) => void
 ): Readonly<Record<string, OpenStream>> => {
+  const { endpoint } = calls
   let watches = 0
   return {
     [WATCH.watch.path]: (call) => {
-      const stream = new WatchStream(endpoint, call, () => ++watches)
+      const stream = new WatchStream(calls, call, () => ++watches)
       return {
         onMessage: (bytes) => stream.onMessage(bytes),
         onEnd: () => {

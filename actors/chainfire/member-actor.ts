@@ -12,6 +12,7 @@ import type { Request, Success } from "#actors/kernel/ask.ts"
 import type { InitContext } from "#actors/kernel/context.ts"
 import { Grpc } from "#actors/kernel/ports/grpc.ts"
 import { type JournalLimits, Journals } from "#actors/kernel/ports/journal.ts"
+import { Secrets } from "#actors/kernel/ports/secrets.ts"
 import { Stores } from "#actors/kernel/ports/store.ts"
 import { RaftCodecError } from "#actors/raft/raft-bytes.ts"
 import { decodePacket, encodePacket } from "#actors/raft/raft-codec.ts"
@@ -40,6 +41,20 @@ import {
   ReplacementRefused,
   WasThere
 } from "#protocols/chainfire.ts"
+import {
+  AuthDisableResponse,
+  AuthEnableResponse,
+  AuthenticateResponse,
+  AuthRoleAddResponse,
+  AuthRoleDeleteResponse,
+  AuthRoleGrantPermissionResponse,
+  AuthRoleRevokePermissionResponse,
+  AuthUserAddResponse,
+  AuthUserChangePasswordResponse,
+  AuthUserDeleteResponse,
+  AuthUserGrantRoleResponse,
+  AuthUserRevokeRoleResponse
+} from "#protocols/wire/etcd/auth.ts"
 import { MemberUpdateResponse } from "#protocols/wire/etcd/cluster.ts"
 import type { EtcdError } from "#protocols/wire/etcd/errors.ts"
 import { etcdErrors, GrpcCode } from "#protocols/wire/etcd/errors.ts"
@@ -49,7 +64,9 @@ import { LeaseGrantResponse, LeaseRevokeRequest, LeaseRevokeResponse } from "#pr
 import { TxnResponse } from "#protocols/wire/etcd/txn-fast.ts"
 import type { Message as ProtobufMessage } from "#protocols/wire/protobuf-message.ts"
 import { identity } from "./admission-actor.ts"
+import { root } from "./auth-store.ts"
 import { type Command, decodeCommand, encodeCommand } from "./command.ts"
+import { authCalls } from "./etcd-auth.ts"
 import { Calls, carryOut, type Endpoint } from "./etcd-calls.ts"
 import { changeMembers, clusterCalls } from "./etcd-cluster.ts"
 import { kvCalls } from "./etcd-kv.ts"
@@ -110,7 +127,7 @@ const fromMembers = [
 type FromMembers = Schema.Schema.Type<(typeof fromMembers)[number]>
 
 type Message = Turn | LeaseTick | AnnounceTick | DiskFailed | FromMembers | GetChainfire | GetReplacement
-type Context = InitContext<Message, Journals | Stores | Grpc>
+type Context = InitContext<Message, Journals | Stores | Grpc | Secrets>
 
 type AskLeader = <Asked extends FromMembers & Request>(
   leader: NodeId,
@@ -130,13 +147,14 @@ interface State {
 
 export const Chainfire = Actor.make("chainfire", {
   messages: [Turn, LeaseTick, AnnounceTick, DiskFailed, ...fromMembers, GetChainfire, GetReplacement],
-  services: [Journals, Stores, Grpc],
+  services: [Journals, Stores, Grpc, Secrets],
   mailbox: { capacity: 100_000 },
   init: (context: Context, args: MemberArgs) =>
     Effect.gen(function* () {
       const { environment, journal, self, shelf, tables } = yield* openState({})
       const nodeOf = (name: string) => context.at(address(args.pathOf(name), ...fromMembers))
       const { dataId, id } = yield* identity(args, { environment, self }, nodeOf, context)
+      const secrets = yield* Secrets
       const turn = { armed: false }
       const wake = () => {
         if (turn.armed) return
@@ -202,6 +220,8 @@ export const Chainfire = Actor.make("chainfire", {
         clusterId: args.clusterId,
         changes,
         random,
+        nowMillis,
+        secrets,
         storeBytes: () => environment.usage().bytes,
         remainingMillis: (lease, done) => {
           const { lessor } = member.machine
@@ -237,9 +257,10 @@ export const Chainfire = Actor.make("chainfire", {
           ...kvCalls(calls),
           ...leaseCalls(calls),
           ...clusterCalls(calls),
-          ...maintenanceCalls(calls)
+          ...maintenanceCalls(calls),
+          ...authCalls(calls)
         },
-        streams: etcdStreams(endpoint, renew)
+        streams: etcdStreams(calls, renew)
       })
       context.every(leaseTickMillis, new LeaseTick(), "leases")
       context.every(announceMillis, new AnnounceTick(), "announcement")
@@ -269,7 +290,7 @@ export const Chainfire = Actor.make("chainfire", {
     LeaseTick: (state, _tick, context) => {
       const { machine } = state.member
       const over = machine.lessor.expired(context.nowMillis(), revocationsMax, revocationAgainMillis)
-      for (const ID of over) state.member.propose(revocation(ID), () => {})
+      for (const ID of over) state.member.propose(revocation(state.member, ID), () => {})
       state.member.sweep(sweptAtOnce)
       state.member.tend()
       state.endpoint.changes.tend()
@@ -421,7 +442,13 @@ const publishNews = ({ endpoint, member, told }: State, context: Pick<Context, "
   context.publish(new ReplacementAdvanced({ id: replacement.id, step, waitsFor }))
 }
 
-const revocation = (ID: bigint): Uint8Array => encodeCommand("LeaseRevoke", LeaseRevokeRequest.encode({ ID }))
+/** On its own account a member does what it does as root, as in etcd. */
+const revocation = ({ machine: { auth } }: Member, ID: bigint): Uint8Array =>
+  encodeCommand(
+    "LeaseRevoke",
+    LeaseRevokeRequest.encode({ ID }),
+    auth.enabled ? { user: root, revision: auth.revision } : undefined
+  )
 
 const refusal = ({ code, message }: EtcdError): EtcdRefusal => new EtcdRefusal({ code, reason: message })
 
@@ -445,7 +472,19 @@ const codecs = {
   LeaseRevoke: LeaseRevokeResponse,
   SetMember: MemberUpdateResponse,
   SetReplacement: MemberUpdateResponse,
-  DropMember: MemberUpdateResponse
+  DropMember: MemberUpdateResponse,
+  Authenticate: AuthenticateResponse,
+  AuthEnable: AuthEnableResponse,
+  AuthDisable: AuthDisableResponse,
+  UserAdd: AuthUserAddResponse,
+  UserDelete: AuthUserDeleteResponse,
+  UserChangePassword: AuthUserChangePasswordResponse,
+  UserGrantRole: AuthUserGrantRoleResponse,
+  UserRevokeRole: AuthUserRevokeRoleResponse,
+  RoleAdd: AuthRoleAddResponse,
+  RoleDelete: AuthRoleDeleteResponse,
+  RoleGrantPermission: AuthRoleGrantPermissionResponse,
+  RoleRevokePermission: AuthRoleRevokePermissionResponse
 } satisfies Record<Command["_tag"], unknown>
 
 /** The response to a command is that of its kind. */
@@ -454,7 +493,7 @@ const encodeResponse = (kind: Command["_tag"], response: Response): Uint8Array =
 
 const statusOf = (member: Member): ChainfireStatus => {
   const { commit, id, leader, role, term } = member.status
-  const { appliedIndex, lessor, mvcc } = member.machine
+  const { appliedIndex, auth, lessor, mvcc } = member.machine
   const watches = member.hub.statuses
   return {
     member: id,
@@ -466,6 +505,7 @@ const statusOf = (member: Member): ChainfireStatus => {
     revision: mvcc.revision,
     compactRevision: mvcc.compactRevision,
     leases: lessor.ids.length,
+    authentication: auth.enabled,
     watches: watches.length,
     parkedWatches: watches.filter(({ state }) => state === "parked").length,
     snapshotsInstalled: member.installs,

@@ -1,8 +1,8 @@
 /**
- * The state machine that chainfire replicates: key-values in their versions, leases, and how far the log has
- * been applied. Every member that applies the same commands in the same order is in the same state and
- * gives the same answers; what differs between members (who watches, whose leases are counting) is told from
- * here and kept elsewhere.
+ * The state machine that chainfire replicates: key-values in their versions, leases, users and roles, and how
+ * far the log has been applied. Every member that applies the same commands in the same order is in the same
+ * state and gives the same answers; what differs between members (who watches, whose leases are counting, how
+ * long a token is good) is told from here and kept elsewhere.
  *
  * All that one command changes is on the tables together, the applied index included, when `apply` returns:
  * whoever writes them down does so in one batch, and after a crash goes on at the index that he finds.
@@ -10,13 +10,17 @@
 import { Either } from "effect"
 import type { NodeId } from "#actors/raft/raft-messages.ts"
 import type { Replacement } from "#protocols/chainfire.ts"
+import type { AuthenticateResponse } from "#protocols/wire/etcd/auth.ts"
 import type { MemberUpdateResponse } from "#protocols/wire/etcd/cluster.ts"
 import { type EtcdError, etcdErrors } from "#protocols/wire/etcd/errors.ts"
-import type { CompactionResponse } from "#protocols/wire/etcd/kv.ts"
+import type { CompactionResponse, ResponseHeader } from "#protocols/wire/etcd/kv.ts"
 import type { DeleteRangeResponse, PutResponse } from "#protocols/wire/etcd/kv-fast.ts"
 import type { LeaseGrantResponse, LeaseRevokeResponse } from "#protocols/wire/etcd/lease.ts"
 import type { TxnResponse } from "#protocols/wire/etcd/txn-fast.ts"
-import type { Command } from "./command.ts"
+import { AuthStore, type AuthTables } from "./auth-store.ts"
+import { AuthTokens } from "./auth-tokens.ts"
+import { refusesCommand } from "./authorisation.ts"
+import type { AuthenticateCommand, Command } from "./command.ts"
 import { deleteRange, headerAt, put, txn } from "./kv-write.ts"
 import { type LeaseTables, Lessor } from "./lessor.ts"
 import { dropRecord, type MemberRecord, putRecord, recordsIn } from "./member-records.ts"
@@ -31,7 +35,7 @@ import {
 } from "./mvcc.ts"
 import { decodeReplacement, encodeReplacement } from "./replacement.ts"
 
-export interface StateTables extends Tables, LeaseTables {
+export interface StateTables extends Tables, LeaseTables, AuthTables {
   readonly meta: Table
 }
 
@@ -43,6 +47,13 @@ export type Response =
   | LeaseGrantResponse
   | LeaseRevokeResponse
   | MemberUpdateResponse
+  | AuthenticateResponse
+  /** To a change of who may do what. */
+  | HeaderAlone
+
+export interface HeaderAlone {
+  readonly header: ResponseHeader | undefined
+}
 
 export type Outcome = Either.Either<Response, EtcdError>
 
@@ -64,6 +75,9 @@ interface Counters extends MvccState {
 export class StateMachine {
   readonly mvcc: Mvcc
   readonly lessor: Lessor
+  readonly auth: AuthStore
+  /** Of this member: how long each is good is nothing that is agreed on. */
+  readonly tokens = new AuthTokens()
   readonly #tables: StateTables
   readonly #listener: Listener
   readonly #nowMillis: () => number
@@ -71,7 +85,7 @@ export class StateMachine {
   #appliedTerm: number
   #membersVersion = 0
 
-  /** `nowMillis`: for leases that this member counts; nothing replicated depends on it. */
+  /** `nowMillis`: for leases and tokens as this member counts them; nothing replicated depends on it. */
   constructor(tables: StateTables, leaseSecondsMin: number, nowMillis: () => number, listener: Listener) {
     this.#tables = tables
     this.#listener = listener
@@ -81,6 +95,7 @@ export class StateMachine {
     this.#appliedTerm = counters.term
     this.mvcc = new Mvcc(tables, counters)
     this.lessor = new Lessor(tables, leaseSecondsMin)
+    this.auth = new AuthStore(tables)
   }
 
   /** A snapshot has taken the place of what was in the tables. */
@@ -89,6 +104,9 @@ export class StateMachine {
     this.#appliedIndex = counters.index
     this.#appliedTerm = counters.term
     this.mvcc.reload(counters)
+    this.auth.reload()
+    // Whose tokens were to go meanwhile is not known.
+    this.tokens.clear()
     this.#membersVersion++
   }
 
@@ -130,7 +148,7 @@ export class StateMachine {
     if (index !== this.#appliedIndex + 1) {
       throw new Error(`entry ${index} cannot be applied after entry ${this.#appliedIndex}`)
     }
-    const outcome = command === undefined ? undefined : this.#execute(command)
+    const outcome = command === undefined ? undefined : this.#execute(command, index)
     this.#appliedIndex = index
     this.#appliedTerm = term
     const { compactRevision, revision } = this.mvcc
@@ -138,7 +156,9 @@ export class StateMachine {
     return outcome
   }
 
-  #execute(command: Command): Outcome {
+  #execute(command: Command, index: number): Outcome {
+    const refused = this.auth.enabled ? refusesCommand(this, command) : undefined
+    if (refused !== undefined) return Either.left(refused)
     switch (command._tag) {
       case "Put":
         return this.#committed(put(this, command.request))
@@ -161,6 +181,14 @@ export class StateMachine {
       case "SetReplacement":
         this.#tables.meta.put(replacementKey, encodeReplacement(command.request))
         return this.#membersChanged()
+      case "Authenticate":
+        return this.#authenticate(command.request, index)
+      default: {
+        const problem = this.#changeAuth(command)
+        return problem === undefined
+          ? Either.right({ header: headerAt(this.mvcc.revision) })
+          : Either.left(problem)
+      }
     }
   }
 
@@ -208,7 +236,55 @@ export class StateMachine {
     this.#commit()
     return Either.right({ header: headerAt(this.mvcc.revision) })
   }
+
+  /** The password was right, if nothing has changed since it was looked at. */
+  #authenticate({ authRevision, name, tokenPrefix }: AuthenticateCommand, index: number): Outcome {
+    if (!this.auth.enabled) return Either.left(etcdErrors.authNotEnabled)
+    if (authRevision !== this.auth.revision) return Either.left(etcdErrors.authOldRevision)
+    const token = `${tokenPrefix}.${index}`
+    this.tokens.assign(token, name, this.#nowMillis())
+    return Either.right({ header: headerAt(this.mvcc.revision), token })
+  }
+
+  #changeAuth(command: AuthChange): EtcdError | undefined {
+    const { auth, tokens } = this
+    switch (command._tag) {
+      case "AuthEnable":
+        return auth.enable()
+      case "AuthDisable":
+        tokens.clear()
+        return auth.disable()
+      case "UserAdd":
+        return auth.addUser(command.request)
+      case "UserDelete":
+        return this.#tokensGoUnless(auth.deleteUser(command.request.name), command.request.name)
+      case "UserChangePassword":
+        return this.#tokensGoUnless(auth.changePassword(command.request), command.request.name)
+      case "UserGrantRole":
+        return auth.grantRole(command.request.user, command.request.role)
+      case "UserRevokeRole":
+        return auth.revokeRole(command.request.name, command.request.role)
+      case "RoleAdd":
+        return auth.addRole(command.request.name)
+      case "RoleDelete":
+        return auth.deleteRole(command.request.role)
+      case "RoleGrantPermission":
+        return auth.grantPermission(command.request)
+      case "RoleRevokePermission":
+        return auth.revokePermission(command.request)
+    }
+  }
+
+  #tokensGoUnless(refused: EtcdError | undefined, user: string): EtcdError | undefined {
+    if (refused === undefined) this.tokens.forgetUser(user)
+    return refused
+  }
 }
+
+type AuthChange = Extract<
+  Command,
+  { readonly _tag: "AuthEnable" | "AuthDisable" | `${"User" | "Role"}${string}` }
+>
 
 const alone = new Uint8Array(0)
 
