@@ -4,10 +4,12 @@
  * Written are names as in the .proto, 64-bit integers as texts, bytes as base64, enumerations by name, and
  * nothing that has its default, unless it is the chosen one of several. Read are both spellings of names,
  * numbers as numbers or texts, both alphabets of base64, enumerations by name or number; unknown names are
- * passed over, null is the default.
+ * passed over, null is the default. What cannot be read is refused in the words of Go's encoding/json, as
+ * grpc-gateway does.
  */
 import { Data, Either, Encoding } from "effect"
-import { asObject, isDefault, type Message, type NamedField } from "./protobuf-message.ts"
+import { JsonMalformed, JsonNumber, wholeJson } from "./json-text.ts"
+import { asObject, isDefault, type Kind, type Message, type NamedField } from "./protobuf-message.ts"
 
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [name: string]: Json }
 
@@ -40,7 +42,7 @@ export const toJson = <T extends object>(
   return json
 }
 
-/** Throws ProtobufJsonMalformed. */
+/** Throws ProtobufJsonMalformed. Numbers may be JsonNumbers, which lose nothing of 64 bits. */
 export const fromJson = <T extends object>(message: Message<T>, json: unknown): T => {
   const values = valuesFromJson(message, json, message.name, 0)
   // Each value was made for its field just now.
@@ -66,13 +68,16 @@ const valuesFromJson = (
   where: string,
   depth: number
 ): Record<string, unknown> => {
-  if (typeof json !== "object" || json === null || Array.isArray(json)) refuse(where, "is no object")
+  if (json === null) return {}
+  if (typeof json !== "object" || Array.isArray(json) || json instanceof JsonNumber) {
+    return mismatch(where, json, "map[string]json.RawMessage")
+  }
   if (depth > depthMax) refuse(where, `messages nest deeper than ${depthMax}`)
   const given: Readonly<Record<string, unknown>> = { ...asObject(json) }
   const values: Record<string, unknown> = {}
   let chosen: string | undefined
   for (const field of message.fields) {
-    const raw = Object.hasOwn(given, field.protoName) ? given[field.protoName] : ownOf(given, field.name)
+    const raw = ownOf(given, field.name) ?? ownOf(given, field.protoName)
     if (raw === undefined || raw === null) continue
     if (field.rule === "choice") {
       if (chosen !== undefined) refuse(where, `has ${chosen} and ${field.protoName}, of which there is one`)
@@ -80,7 +85,7 @@ const valuesFromJson = (
     }
     const here = `${where}.${field.protoName}`
     if (field.rule === "repeated") {
-      if (!Array.isArray(raw)) refuse(here, "is no list")
+      if (!Array.isArray(raw)) return mismatch(here, raw, "[]json.RawMessage")
       values[field.name] = raw.map((element: unknown) => valueFromJson(field, element, here, depth))
     } else values[field.name] = valueFromJson(field, raw, here, depth)
   }
@@ -95,49 +100,96 @@ const valueFromJson = (field: NamedField, json: unknown, where: string, depth: n
     case "bytes":
       return bytesFromJson(json, where)
     case "string":
-      return typeof json === "string" ? json : refuse(where, "is no text")
+      return typeof json === "string" ? json : mismatch(where, json, "string")
     case "bool":
-      return typeof json === "boolean" ? json : refuse(where, "is neither true nor false")
-    case "uint32":
-      return within(integerFromJson(json, where), 0n, 0xffff_ffffn, where)
+      return typeof json === "boolean" ? json : mismatch(where, json, "bool")
     case "enum": {
       const named = typeof json === "string" ? field.names.indexOf(json) : -1
-      return named >= 0 ? named : within(integerFromJson(json, where), -(2n ** 31n), 2n ** 31n - 1n, where)
+      if (named >= 0) return named
+      if (typeof json === "string" && !/^-?\d/.test(json)) {
+        return refuse(where, `unknown value ${JSON.stringify(json)} for the enumeration ${where}`)
+      }
+      return Number(integerFromJson(json, field.kind, where))
     }
+    case "uint32":
     case "safe64":
-      return within(integerFromJson(json, where), -safeMax, safeMax, where)
+      return Number(integerFromJson(json, field.kind, where))
     case "int64":
-      return bounded(integerFromJson(json, where), -(2n ** 63n), 2n ** 63n - 1n, where)
     case "uint64":
-      return bounded(integerFromJson(json, where), 0n, 2n ** 64n - 1n, where)
+      return integerFromJson(json, field.kind, where)
     case "message": {
+      if (json === null) return refuse(where, "null in a list of messages")
       const of = field.of!()
       return of.make(valuesFromJson(of, json, where, depth + 1))
     }
   }
 }
 
-const safeMax = BigInt(Number.MAX_SAFE_INTEGER)
+const base64Digit = /^[A-Za-z0-9+/]*/
 
 const bytesFromJson = (json: unknown, where: string): Uint8Array => {
-  if (typeof json !== "string") return refuse(where, "is no text")
-  const standard = json.replaceAll("-", "+").replaceAll("_", "/").replaceAll("=", "")
+  if (Array.isArray(json))
+    return Uint8Array.from(json, (byte) => Number(within(byte, 0n, 255n, "uint8", where)))
+  if (typeof json !== "string") return mismatch(where, json, "[]uint8")
+  const standard = json
+    .replaceAll("-", "+")
+    .replaceAll("_", "/")
+    .replaceAll(/[=\r\n]+$|[\r\n]/g, "")
   const padded = standard + "=".repeat((4 - (standard.length % 4)) % 4)
-  return Either.getOrElse(Encoding.decodeBase64(padded), () => refuse(where, "is not base64"))
+  return Either.getOrElse(Encoding.decodeBase64(padded), () =>
+    refuse(where, `illegal base64 data at input byte ${base64Digit.exec(standard)?.[0].length ?? 0}`)
+  )
 }
 
-const integerFromJson = (json: unknown, where: string): bigint => {
-  if (typeof json === "number" && Number.isInteger(json)) return BigInt(json)
+type IntegerKind = Extract<Kind, "enum" | "uint32" | "safe64" | "int64" | "uint64">
+
+const safeMax = BigInt(Number.MAX_SAFE_INTEGER)
+
+/** What it is called in Go, and from where to where it goes. */
+const integers: Readonly<Record<IntegerKind, readonly [type: string, min: bigint, max: bigint]>> = {
+  enum: ["int32", -(2n ** 31n), 2n ** 31n - 1n],
+  uint32: ["uint32", 0n, 2n ** 32n - 1n],
+  safe64: ["int64", -safeMax, safeMax],
+  int64: ["int64", -(2n ** 63n), 2n ** 63n - 1n],
+  uint64: ["uint64", 0n, 2n ** 64n - 1n]
+}
+
+const integerFromJson = (json: unknown, kind: IntegerKind, where: string): bigint => {
+  const [type, min, max] = integers[kind]
+  return within(typeof json === "string" ? unquoted(json, where) : json, min, max, type, where)
+}
+
+/** A number that comes as a text is read as if it had come without its quotes. */
+const unquoted = (text: string, where: string): unknown => {
+  try {
+    return wholeJson(text) ?? 0
+  } catch (problem) {
+    if (problem instanceof JsonMalformed) return refuse(where, problem.reason)
+    throw problem
+  }
+}
+
+const within = (json: unknown, min: bigint, max: bigint, type: string, where: string): bigint => {
+  if (typeof json !== "number" && !(json instanceof JsonNumber)) return mismatch(where, json, type)
+  const text = typeof json === "number" ? String(json) : json.text
   // Longer ones are out of every range, and long to read.
-  if (typeof json === "string" && /^-?\d{1,20}$/.test(json)) return BigInt(json)
-  return refuse(where, "is no integer")
+  const value = /^-?\d{1,20}$/.test(text) ? BigInt(text) : undefined
+  return value !== undefined && value >= min && value <= max
+    ? value
+    : refuse(where, `json: cannot unmarshal number ${text.slice(0, 100)} into Go value of type ${type}`)
 }
 
-const bounded = (value: bigint, min: bigint, max: bigint, where: string): bigint =>
-  value >= min && value <= max ? value : refuse(where, `${value} is out of range`)
-
-const within = (value: bigint, min: bigint, max: bigint, where: string): number =>
-  Number(bounded(value, min, max, where))
+const mismatch = (where: string, json: unknown, type: string): never => {
+  const isNumber = typeof json === "number" || json instanceof JsonNumber
+  const kind = Array.isArray(json)
+    ? "array"
+    : isNumber
+      ? "number"
+      : typeof json === "boolean"
+        ? "bool"
+        : typeof json
+  return refuse(where, `json: cannot unmarshal ${kind} into Go value of type ${type}`)
+}
 
 const refuse: (field: string, reason: string) => never = (field, reason) => {
   throw new ProtobufJsonMalformed({ field, reason })

@@ -138,19 +138,42 @@ const codeNames = new Map<number, string>(
 export const printedError = ({ code, message }: EtcdError): string =>
   `rpc error: code = ${codeNames.get(code) ?? `Code(${code})`} desc = ${message}`
 
-/** What grpc-gateway makes of each code: runtime.HTTPStatusFromCode. */
+/** What the grpc-gateway of etcd 3.4 makes of each code: runtime.HTTPStatusFromCode. */
 const httpStatuses: ReadonlyArray<number> = [
-  200, 408, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401
+  200, 408, 500, 400, 504, 404, 409, 403, 429, 412, 409, 400, 501, 500, 503, 500, 401
 ]
+
+/** As Go calls them. */
+const statusTexts: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  408: "Request Timeout",
+  409: "Conflict",
+  412: "Precondition Failed",
+  429: "Too Many Requests",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  503: "Service Unavailable",
+  504: "Gateway Timeout"
+}
 
 export const httpStatusOf = (code: number): number => httpStatuses[code] ?? 500
 
 export interface GatewayError {
   readonly status: number
-  readonly body: { readonly error: string; readonly code: number; readonly message: string }
+  readonly body: { readonly error: string; readonly message: string; readonly code: number }
 }
 
 export const gatewayError = ({ code, message }: EtcdError): GatewayError => ({
   status: httpStatusOf(code),
-  body: { error: message, code, message }
+  body: { error: message, message, code }
 })
+
+/** The last line of a stream that went wrong. */
+export const gatewayStreamError = ({ code, message }: EtcdError) => {
+  const status = httpStatusOf(code)
+  const http_status = statusTexts[status] ?? ""
+  return { error: { grpc_code: code, http_code: status, message, http_status } }
+}

@@ -1,9 +1,10 @@
 import test from "ava"
 import fc from "fast-check"
+import { wholeJson } from "../json-text.ts"
 import { ProtobufMalformed } from "../protobuf.ts"
 import { fromJson, ProtobufJsonMalformed, toJson } from "../protobuf-json.ts"
 import { byTable, type Message, type NamedField } from "../protobuf-message.ts"
-import { etcdErrors, GrpcCode, gatewayError } from "./errors.ts"
+import { etcdErrors, GrpcCode, gatewayError, gatewayStreamError } from "./errors.ts"
 import { KeyValue, PutRequest, RangeRequest, RangeResponse, ResponseHeader } from "./kv-fast.ts"
 import { LeaseGrantRequest } from "./lease.ts"
 import { KV, methods } from "./methods.ts"
@@ -171,23 +172,46 @@ test("JSON is read in either spelling, with numbers as texts or not", (t) => {
   t.is(fromJson(LeaseGrantRequest, { ID: "-9223372036854775808", TTL: 10 }).ID, -(2n ** 63n))
 })
 
-test("JSON that fits no message is refused by the name of the field", (t) => {
+test("JSON that fits no message is refused by the name of the field, in the words of etcd", (t) => {
   const refused = (json: unknown) =>
     t.throws(() => fromJson(TxnRequest, json), { instanceOf: ProtobufJsonMalformed })?.message
-  t.is(refused([]), "etcdserverpb.TxnRequest: is no object")
-  t.is(refused({ success: {} }), "etcdserverpb.TxnRequest.success: is no list")
+  const cannot = (kind: string, type: string) =>
+    `json: cannot unmarshal ${kind} into Go value of type ${type}`
+  t.is(refused([]), `etcdserverpb.TxnRequest: ${cannot("array", "map[string]json.RawMessage")}`)
+  t.is(refused({ success: {} }), `etcdserverpb.TxnRequest.success: ${cannot("object", "[]json.RawMessage")}`)
   t.is(
     refused({ compare: [{ lease: "9223372036854775808" }] }),
-    "etcdserverpb.TxnRequest.compare.lease: 9223372036854775808 is out of range"
+    `etcdserverpb.TxnRequest.compare.lease: ${cannot("number 9223372036854775808", "int64")}`
+  )
+  t.is(
+    refused({ compare: [{ version: "1.5" }] }),
+    `etcdserverpb.TxnRequest.compare.version: ${cannot("number 1.5", "int64")}`
+  )
+  t.is(
+    refused({ compare: [{ version: "x" }] }),
+    "etcdserverpb.TxnRequest.compare.version: invalid character 'x' looking for beginning of value"
   )
   t.is(
     refused({ compare: [{ version: 1, lease: 1 }] }),
     "etcdserverpb.TxnRequest.compare: has version and lease, of which there is one"
   )
-  t.is(refused({ compare: [{ key: "?" }] }), "etcdserverpb.TxnRequest.compare.key: is not base64")
+  t.is(
+    refused({ compare: [{ key: "Zm?" }] }),
+    "etcdserverpb.TxnRequest.compare.key: illegal base64 data at input byte 2"
+  )
+  t.is(
+    refused({ compare: [{ key: 5 }] }),
+    `etcdserverpb.TxnRequest.compare.key: ${cannot("number", "[]uint8")}`
+  )
+  t.regex(refused({ compare: [{ target: "COLOUR" }] }) ?? "", /unknown value "COLOUR" for the enumeration/)
+  t.regex(refused({ compare: [null] }) ?? "", /null in a list/)
   let deep: unknown = {}
   for (let depth = 0; depth < 200; depth++) deep = { success: [{ request_txn: deep }] }
   t.regex(refused(deep) ?? "", /nest deeper than 64/)
+})
+
+test("JSON numbers of 64 bits are read to the last digit", (t) => {
+  t.is(fromJson(LeaseGrantRequest, wholeJson('{"ID":7587862094143430657}')).ID, 7587862094143430657n)
 })
 
 test("an error is these words, this code, and this status at the gateway", (t) => {
@@ -199,8 +223,17 @@ test("an error is these words, this code, and this status at the gateway", (t) =
     status: 404,
     body: {
       error: "etcdserver: requested lease not found",
-      code: 5,
-      message: "etcdserver: requested lease not found"
+      message: "etcdserver: requested lease not found",
+      code: 5
+    }
+  })
+  t.is(gatewayError(etcdErrors.leaseExists).status, 412)
+  t.deepEqual(gatewayStreamError(etcdErrors.noSpace), {
+    error: {
+      grpc_code: 8,
+      http_code: 429,
+      message: "etcdserver: mvcc: database space exceeded",
+      http_status: "Too Many Requests"
     }
   })
 })

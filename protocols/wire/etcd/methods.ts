@@ -154,7 +154,7 @@ export const MAINTENANCE = {
   ),
   downgrade: method(
     `${maintenance}/Downgrade`,
-    "/v3/maintenance/downgrade",
+    undefined,
     Cluster.DowngradeRequest,
     Cluster.DowngradeResponse
   )
@@ -168,7 +168,7 @@ export const AUTH = {
     Auth.AuthDisableRequest,
     Auth.AuthDisableResponse
   ),
-  status: method(`${auth}/AuthStatus`, "/v3/auth/status", Auth.AuthStatusRequest, Auth.AuthStatusResponse),
+  status: method(`${auth}/AuthStatus`, undefined, Auth.AuthStatusRequest, Auth.AuthStatusResponse),
   authenticate: method(
     `${auth}/Authenticate`,
     "/v3/auth/authenticate",
