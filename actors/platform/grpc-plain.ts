@@ -29,7 +29,7 @@ const take = (host: Http2Host, peer: GrpcPeer, request: IncomingMessage, respons
   request.on("error", () => response.destroy())
   request.on("data", (piece: Buffer) => {
     length += piece.length
-    if (length <= host.limits.messageBytesMax) pieces.push(piece)
+    if (length <= host.limits.plainBytesMax) pieces.push(piece)
     else if (!response.headersSent) response.writeHead(413, { connection: "close" }).end()
   })
   request.on("end", () => {

@@ -260,7 +260,7 @@ export class Http2Stream extends Timer implements UnaryCall, StreamCall {
   /** A piece of the body of a plain request, whose length nobody knows. */
   #takePart(bytes: Uint8Array, start: number, end: number): void {
     this.#part ??= new Uint8Array(0)
-    this.#partBytes = this.#connection.host.limits.messageBytesMax
+    this.#partBytes = this.#connection.host.limits.plainBytesMax
     if (this.#partAt + end - start > this.#partBytes) return this.#refusePlain("413")
     this.#put(bytes, start, end)
   }

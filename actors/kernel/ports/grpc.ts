@@ -119,6 +119,8 @@ export interface GrpcService {
 export interface GrpcLimits {
   /** Of one message; etcd's limit for a request and half a MiB for what is around it. */
   readonly messageBytesMax: number
+  /** Of a plain request: a message in base64, and what is around it. */
+  readonly plainBytesMax: number
   readonly connectionsMax: number
   readonly streamsPerConnectionMax: number
   /** Names, values and 32 bytes for each field of one request. */
@@ -143,6 +145,7 @@ export interface GrpcLimits {
 
 export const defaultGrpcLimits: GrpcLimits = {
   messageBytesMax: 2 * 1024 * 1024,
+  plainBytesMax: 3 * 1024 * 1024,
   connectionsMax: 10_000,
   streamsPerConnectionMax: 1_000,
   headerBytesMax: 16 * 1024,
