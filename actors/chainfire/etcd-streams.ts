@@ -21,6 +21,7 @@ import {
 } from "#protocols/wire/etcd/watch.ts"
 import { ProtobufMalformed } from "#protocols/wire/protobuf.ts"
 import { type Calls, type Endpoint, headerNow, headerOf } from "./etcd-calls.ts"
+import { compareBytes } from "./record.ts"
 import type { WatchEvent, WatchSink } from "./watch-hub.ts"
 
 /** Of one stream. */
@@ -39,6 +40,12 @@ const response = (given: Partial<WatchResponse>): Uint8Array =>
     events: [],
     ...given
   })
+
+/** One zero byte is no end, but says that there is none. */
+const isEmptyRange = (key: Uint8Array, rangeEnd: Uint8Array): boolean => {
+  const isOpen = rangeEnd.length === 0 || (rangeEnd.length === 1 && rangeEnd[0] === 0)
+  return !isOpen && compareBytes(key, rangeEnd) >= 0
+}
 
 class WatchStream implements WatchSink {
   readonly #calls: Calls
@@ -107,6 +114,7 @@ class WatchStream implements WatchSink {
   #create(request: WatchCreateRequest, key: Uint8Array): void {
     const wanted = request.watchId
     const watchId = wanted === 0 ? this.#freeId() : wanted
+    if (isEmptyRange(key, request.rangeEnd)) return this.#refuse("mvcc: watcher range is empty")
     if (this.#byClient.has(watchId))
       return this.#refuse("mvcc: duplicate watch ID provided on the WatchStream")
     if (this.#byClient.size >= watchesMax)
@@ -174,14 +182,8 @@ class WatchStream implements WatchSink {
     const watchId = this.#byHub.get(id)
     this.#forget(id)
     if (watchId === undefined) return
-    const cancelReason = etcdErrors.compacted.message
-    this.#send({
-      watchId,
-      canceled: true,
-      compactRevision,
-      cancelReason,
-      header: headerNow(this.#endpoint)
-    })
+    // That it was compacted is all that etcd 3.4 says about it.
+    this.#send({ watchId, canceled: true, compactRevision, header: headerOf(this.#endpoint, 0) })
   }
 
   #forget(id: number): void {
@@ -215,29 +217,37 @@ export const etcdStreams = (
       const stream = new WatchStream(calls, call, () => ++watches)
       return {
         onMessage: (bytes) => stream.onMessage(bytes),
-        onEnd: () => {
-          stream.close()
-          call.end()
-        }
+        // As in etcd, watches go on for a client that has said all it wants to say.
+        onEnd: () => {}
       }
     },
 
-    [LEASE.keepAlive.path]: (call) => ({
-      onMessage: (bytes) => {
-        let ID: bigint
-        try {
-          ID = LeaseKeepAliveRequest.decode(bytes).ID
-        } catch (problem) {
-          if (!(problem instanceof ProtobufMalformed)) throw problem
-          return call.fail(malformed)
+    [LEASE.keepAlive.path]: (call) => {
+      let renewing = 0
+      let hasAskedAll = false
+      return {
+        onMessage: (bytes) => {
+          let ID: bigint
+          try {
+            ID = LeaseKeepAliveRequest.decode(bytes).ID
+          } catch (problem) {
+            if (!(problem instanceof ProtobufMalformed)) throw problem
+            return call.fail(malformed)
+          }
+          renewing++
+          renew(ID, (ttlSeconds) => {
+            renewing--
+            if (typeof ttlSeconds === "object") return call.fail(ttlSeconds)
+            const header = headerNow(endpoint)
+            call.send(LeaseKeepAliveResponse.encode({ header, ID, TTL: ttlSeconds ?? 0 }))
+            if (hasAskedAll && renewing === 0) call.end()
+          })
+        },
+        onEnd: () => {
+          hasAskedAll = true
+          if (renewing === 0) call.end()
         }
-        renew(ID, (ttlSeconds) => {
-          if (typeof ttlSeconds === "object") return call.fail(ttlSeconds)
-          const header = headerNow(endpoint)
-          call.send(LeaseKeepAliveResponse.encode({ header, ID, TTL: ttlSeconds ?? 0 }))
-        })
-      },
-      onEnd: () => call.end()
-    })
+      }
+    }
   }
 }
