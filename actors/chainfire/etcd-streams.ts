@@ -9,7 +9,7 @@
  */
 import { Either } from "effect"
 import type { OpenStream, StreamCall } from "#actors/kernel/ports/grpc.ts"
-import { type EtcdError, etcdErrors, GrpcCode, printedError } from "#protocols/wire/etcd/errors.ts"
+import { type EtcdError, GrpcCode, printedError } from "#protocols/wire/etcd/errors.ts"
 import { EventType } from "#protocols/wire/etcd/kv.ts"
 import { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "#protocols/wire/etcd/lease.ts"
 import { LEASE, WATCH } from "#protocols/wire/etcd/methods.ts"

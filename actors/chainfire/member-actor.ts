@@ -73,6 +73,7 @@ import { kvCalls } from "./etcd-kv.ts"
 import { leaseCalls } from "./etcd-lease.ts"
 import { maintenanceCalls } from "./etcd-maintenance.ts"
 import { etcdStreams } from "./etcd-streams.ts"
+import { EtcdSurface } from "./etcd-surface.ts"
 import { type LogLimits, Member } from "./member.ts"
 import { MemberChanges } from "./member-changes.ts"
 import type { MemberRecord } from "./member-records.ts"
@@ -94,6 +95,8 @@ export interface MemberArgs {
   readonly pathOf: (node: string) => string
   readonly config?: Partial<RaftConfig>
   readonly log?: Partial<LogLimits>
+  /** Of web pages that may call, `*` for all of them; none where nothing is said. */
+  readonly origins?: ReadonlyArray<string>
 }
 
 const group = 1
@@ -105,6 +108,7 @@ const revocationAgainMillis = 2_000
 /** What compaction has freed is removed so much at a time. */
 const sweptAtOnce = 2_000
 const announceMillis = 2_000
+const countedAtOnce = 2_000
 
 class Turn extends Schema.TaggedClass<Turn>()("Turn", {}) {}
 class LeaseTick extends Schema.TaggedClass<LeaseTick>()("LeaseTick", {}) {}
@@ -142,6 +146,7 @@ interface State {
   readonly announce: () => void
   readonly told: Told
   readonly expel: (name: string, member: NodeId) => void
+  readonly surface: EtcdSurface
   readonly turn: { armed: boolean }
 }
 
@@ -176,7 +181,9 @@ export const Chainfire = Actor.make("chainfire", {
           shelf,
           send: (to, messages) => {
             const all = messages.map((message) => ({ group, message }))
-            peerOf(to)?.tell(new RaftPacket({ bytes: encodePacket({ from: id, to, messages: all }) }, true))
+            const packet = encodePacket({ from: id, to, messages: all })
+            member.counts.peerSentBytes.of(to.toString(16)).add(packet.length)
+            peerOf(to)?.tell(new RaftPacket({ bytes: packet }, true))
           },
           wake,
           failed: (fault) => context.self.tell(new DiskFailed({ fault })),
@@ -252,16 +259,24 @@ export const Chainfire = Actor.make("chainfire", {
         else askLeader(member.leader, new Announce(announcement), () => {})
       }
       const calls = new Calls(endpoint)
-      yield* (yield* Grpc).serve({
-        unary: {
-          ...kvCalls(calls),
-          ...leaseCalls(calls),
-          ...clusterCalls(calls),
-          ...maintenanceCalls(calls),
-          ...authCalls(calls)
+      const surface = new EtcdSurface({
+        endpoint,
+        handlers: {
+          unary: {
+            ...kvCalls(calls),
+            ...leaseCalls(calls),
+            ...clusterCalls(calls),
+            ...maintenanceCalls(calls),
+            ...authCalls(calls)
+          },
+          streams: etcdStreams(calls, renew)
         },
-        streams: etcdStreams(calls, renew)
+        alarms: () => [],
+        origins: args.origins ?? [],
+        nowMillis: () => context.nowMillis()
       })
+      yield* Effect.addFinalizer(() => Effect.sync(() => surface.close()))
+      yield* (yield* Grpc).serve(surface.service)
       context.every(leaseTickMillis, new LeaseTick(), "leases")
       context.every(announceMillis, new AnnounceTick(), "announcement")
       wake()
@@ -271,6 +286,7 @@ export const Chainfire = Actor.make("chainfire", {
         endpoint,
         askLeader,
         announce,
+        surface,
         expel,
         turn,
         told: { leader: 0, term: 0, members: undefined, replacement: undefined }
@@ -294,6 +310,8 @@ export const Chainfire = Actor.make("chainfire", {
       state.member.sweep(sweptAtOnce)
       state.member.tend()
       state.endpoint.changes.tend()
+      state.member.countKeys(countedAtOnce)
+      state.surface.tick()
       return state
     },
     AnnounceTick: (state) => {
@@ -306,6 +324,7 @@ export const Chainfire = Actor.make("chainfire", {
     RaftPacket: (state, { bytes }) => {
       try {
         const { from, messages } = decodePacket(bytes)
+        state.member.counts.peerReceivedBytes.of(from.toString(16)).add(bytes.length)
         const term = messages.reduce((latest, { message }) => Math.max(latest, message.term), 0)
         const name = state.endpoint.changes.expelled(from, term)
         if (name !== undefined) state.expel(name, from)

@@ -33,6 +33,7 @@ import type { Entry, Message, NodeId, Snapshot } from "#actors/raft/raft-message
 import type { Proposed as ProposedEntry, Refusal } from "#actors/raft/raft-proposals.ts"
 import type { EtcdError } from "#protocols/wire/etcd/errors.ts"
 import { decodeCommand } from "./command.ts"
+import { MemberCounts } from "./member-counts.ts"
 import { MemberLog } from "./member-log.ts"
 import type { Slices, SnapshotShelf } from "./snapshot-shelf.ts"
 import { type Response, StateMachine } from "./state-machine.ts"
@@ -115,6 +116,7 @@ export class Member {
   readonly #raft: Raft
   readonly machine: StateMachine
   readonly hub: WatchHub
+  readonly counts = new MemberCounts()
   /** By the index of their entry. */
   readonly #waiting = new Map<number, Waiting>()
   readonly #reads = new Map<number, (refused: ReadRefusal | undefined) => void>()
@@ -140,7 +142,10 @@ export class Member {
     this.#ports = ports
     this.#config = options.config
     this.machine = new StateMachine(ports.tables, leaseSecondsMin, ports.nowMillis, {
-      changed: (revision, changes) => this.hub.publish(revision, changes)
+      changed: (revision, changes) => {
+        this.counts.changed(changes)
+        this.hub.publish(revision, changes)
+      }
     })
     this.hub = new WatchHub(this.machine.mvcc)
     if (this.machine.membership === undefined) {
@@ -226,6 +231,11 @@ export class Member {
     return this.#failed
   }
 
+  /** Commands whose answer is awaited. */
+  get pending(): number {
+    return this.#waiting.size
+  }
+
   get wakeMillis(): number {
     return this.#failed === undefined && !this.#isExpelled ? this.#raft.wakeMillis : Number.POSITIVE_INFINITY
   }
@@ -249,10 +259,10 @@ export class Member {
 
   /** A command as `encodeCommand` makes it. `done` is called once, unless this member stops before. */
   propose(command: Uint8Array, done: (proposed: Proposed) => void): void {
-    if (this.#failed !== undefined) return done({ _tag: "Failed", fault: this.#failed })
+    if (this.#failed !== undefined) return this.#fails(done, { _tag: "Failed", fault: this.#failed })
     if (this.#waiting.size >= waitingMax) {
       const uncommittedBytes = this.#raft.status.uncommittedBytes
-      return done({ _tag: "Refused", refusal: { _tag: "Overloaded", uncommittedBytes } })
+      return this.#fails(done, { _tag: "Refused", refusal: { _tag: "Overloaded", uncommittedBytes } })
     }
     const nowMillis = this.#ports.nowMillis()
     this.#await(this.#raft.propose(command, nowMillis), nowMillis, done)
@@ -266,11 +276,18 @@ export class Member {
   }
 
   #await(proposed: ProposedEntry | Refusal, nowMillis: number, done: (proposed: Proposed) => void): void {
-    if (proposed._tag !== "Proposed") return done({ _tag: "Refused", refusal: proposed })
+    // One that is for another member to propose has not failed yet.
+    if (proposed._tag === "NotLeader") return done({ _tag: "Refused", refusal: proposed })
+    if (proposed._tag !== "Proposed") return this.#fails(done, { _tag: "Refused", refusal: proposed })
     const untilMillis = nowMillis + proposalMillis + 2 * this.#config.electionMillis
     this.#giveUp(proposed.index)
     this.#waiting.set(proposed.index, { term: proposed.term, untilMillis, done })
     this.#ports.wake()
+  }
+
+  #fails(done: (proposed: Proposed) => void, refused: ProposalRefusal): void {
+    this.counts.proposalsFailed.add()
+    done(refused)
   }
 
   /** Calls back when the state machine has all that was acknowledged to anybody before this was called. */
@@ -287,7 +304,7 @@ export class Member {
   #giveUp(index: number): void {
     const waiting = this.#waiting.get(index)
     this.#waiting.delete(index)
-    waiting?.done({ _tag: "TimedOut" })
+    if (waiting !== undefined) this.#fails(waiting.done, { _tag: "TimedOut" })
   }
 
   /** In the order of their proposals, which is that of their deadlines. */
@@ -295,7 +312,7 @@ export class Member {
     for (const [index, { done, untilMillis }] of this.#waiting) {
       if (untilMillis > nowMillis) return
       this.#waiting.delete(index)
-      done({ _tag: "TimedOut" })
+      this.#fails(done, { _tag: "TimedOut" })
     }
   }
 
@@ -322,6 +339,11 @@ export class Member {
     }
   }
 
+  /** Counts some more of the keys that were there when this member began. */
+  countKeys(keysMax: number): void {
+    if (this.#failed === undefined) this.counts.keys.walk(this.machine.mvcc, keysMax)
+  }
+
   turn(): void {
     if (this.#failed !== undefined) return
     const nowMillis = this.#ports.nowMillis()
@@ -329,6 +351,7 @@ export class Member {
     try {
       this.#work()
       for (let batch = this.#take(); batch !== undefined; batch = this.#take()) this.#carryOut(batch)
+      this.counts.led(this.leader)
       this.#answerLed(nowMillis)
       this.#expire(nowMillis)
     } catch (problem) {
@@ -352,7 +375,11 @@ export class Member {
     if (batch.hardState !== undefined) this.#log.state(batch.hardState)
     this.#send(batch.messages)
     if (batch.writes || batch.persistedMessages.length > 0) {
-      journal.sync((fault) => this.#persisted(batch, fault))
+      const sinceMillis = this.#ports.nowMillis()
+      journal.sync((fault) => {
+        this.counts.syncSeconds.observe((this.#ports.nowMillis() - sinceMillis) / 1_000)
+        this.#persisted(batch, fault)
+      })
     }
     if (batch.role !== undefined) this.#roleChanged(batch.role)
     for (const entry of batch.committed) this.#apply(entry)
@@ -362,8 +389,10 @@ export class Member {
       const done = this.#reads.get(outcome.read)
       this.#reads.delete(outcome.read)
       if (done === undefined) continue
-      if (outcome._tag === "Refused") done(outcome.reason)
-      else this.#readable.push({ index: outcome.index, done })
+      if (outcome._tag === "Refused") {
+        this.counts.readsFailed.add()
+        done(outcome.reason)
+      } else this.#readable.push({ index: outcome.index, done })
     }
     this.#answerReads()
     for (const { bytesMax, from, to } of batch.entriesWanted) {
@@ -400,11 +429,12 @@ export class Member {
     if (kind === "change") this.machine.membership = data
     const applied = this.machine.apply(index, term, command)
     const outcome = kind === "change" ? changed : applied
+    if (outcome !== undefined) this.counts.carriedOut(command?._tag, Either.isLeft(outcome))
     this.#ports.tables.write()
     const waiting = this.#waiting.get(index)
     if (waiting === undefined) return
     this.#waiting.delete(index)
-    if (waiting.term !== term || outcome === undefined) waiting.done({ _tag: "Superseded" })
+    if (waiting.term !== term || outcome === undefined) this.#fails(waiting.done, { _tag: "Superseded" })
     else waiting.done({ _tag: "Applied", outcome })
   }
 
@@ -563,7 +593,7 @@ export class Member {
     const reads = [...this.#reads.values(), ...this.#readable.map(({ done }) => done)]
     this.#reads.clear()
     this.#readable = []
-    for (const { done } of waiting) done({ _tag: "Failed", fault: problem })
+    for (const { done } of waiting) this.#fails(done, { _tag: "Failed", fault: problem })
     const led = this.#ledWaiters
     this.#ledWaiters = []
     for (const { done } of led) done(false)
