@@ -38,6 +38,7 @@ import { MemberLog } from "./member-log.ts"
 import type { Slices, SnapshotShelf } from "./snapshot-shelf.ts"
 import { type Response, StateMachine } from "./state-machine.ts"
 import type { StoreTables } from "./store-tables.ts"
+import { Sweeper } from "./sweeper.ts"
 import { WatchHub } from "./watch-hub.ts"
 
 export interface MemberPorts {
@@ -117,6 +118,7 @@ export class Member {
   readonly machine: StateMachine
   readonly hub: WatchHub
   readonly counts = new MemberCounts()
+  readonly sweeper: Sweeper
   /** By the index of their entry. */
   readonly #waiting = new Map<number, Waiting>()
   readonly #reads = new Map<number, (refused: ReadRefusal | undefined) => void>()
@@ -126,9 +128,6 @@ export class Member {
   /** Callers that came while there was no leader. */
   #ledWaiters: Array<{ readonly untilMillis: number; readonly done: (led: boolean) => void }> = []
   #failed: StorageFault | undefined
-  /** Up to which compaction was swept, and where the sweep goes on. */
-  #swept = -1
-  #sweepFrom: Uint8Array | undefined
   readonly #log: MemberLog
   readonly #logLimits: LogLimits
   #isCompacting = false
@@ -148,6 +147,7 @@ export class Member {
       }
     })
     this.hub = new WatchHub(this.machine.mvcc)
+    this.sweeper = new Sweeper(this.machine.mvcc)
     if (this.machine.membership === undefined) {
       this.machine.membership = encodeMembership(options.membership)
       ports.tables.write()
@@ -325,14 +325,9 @@ export class Member {
 
   /** Removes some of what compaction has made unreachable. Every member does so for itself. */
   sweep(versionsMax: number): void {
-    const { mvcc } = this.machine
     if (this.#failed !== undefined || this.isInstalling) return
-    if (this.#sweepFrom === undefined && this.#swept === mvcc.compactRevision) return
-    this.#swept = mvcc.compactRevision
     try {
-      this.#sweepFrom = mvcc.sweep(this.#sweepFrom ?? new Uint8Array(0), versionsMax)
-      const more = mvcc.sweepChanges(versionsMax)
-      if (more) this.#swept = -1
+      this.sweeper.step(versionsMax)
       this.#ports.tables.write()
     } catch (problem) {
       this.#fail(problem)
@@ -525,8 +520,7 @@ export class Member {
     })
     this.#job = undefined
     this.#installs++
-    this.#sweepFrom = undefined
-    this.#swept = -1
+    this.sweeper.restart()
     for (const index of [...this.#waiting.keys()]) if (index <= snapshot.index) this.#giveUp(index)
     this.#log.restart(snapshot)
     this.hub.skipped(revision)

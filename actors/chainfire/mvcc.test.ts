@@ -110,7 +110,8 @@ test("whatever is written, deleted, compacted and swept, every readable revision
       fc.array(fc.nat({ max: 30 }), { maxLength: 3 }),
       fc.integer({ min: 1, max: 5 }),
       (all, compactions, batch) => {
-        const mvcc = new Mvcc(memoryTables())
+        const tables = memoryTables()
+        const mvcc = new Mvcc(tables)
         const copies = new Map<number, ReadonlyArray<unknown>>([[1, []]])
         const told: Array<unknown> = []
         for (const steps of all) {
@@ -135,6 +136,16 @@ test("whatever is written, deleted, compacted and swept, every readable revision
           const from = Math.max(2, mvcc.compactRevision + 1)
           const later = told.filter((change) => Number(Reflect.get(Object(change), "main")) >= from)
           t.deepEqual([...mvcc.changes(from, mvcc.revision, true)].map(plainChange), later)
+          const versions = inPieces(mvcc, batch)
+          t.is(versions.length, tables.current.size + tables.history.size)
+          t.is(versions.length, tables.changes.size)
+          for (const [revision, copy] of copies) {
+            if (revision < mvcc.compactRevision) continue
+            const read = versions.filter(
+              (each) => each.modRevision <= revision && each.version > 0 && mvcc.isLast(each, revision)
+            )
+            t.deepEqual(read.map(plain).toSorted(), [...copy].toSorted())
+          }
         }
         check()
         for (const compaction of compactions) {
@@ -163,8 +174,19 @@ const plainChange = ({ kv, prevKv, revision, type }: Change) => ({
   prevKv: prevKv && plain(prevKv)
 })
 
+/** All versions, so many at a time. */
+const inPieces = (mvcc: Mvcc, count: number): ReadonlyArray<KeyValue> => {
+  const all: Array<KeyValue> = []
+  for (;;) {
+    const last = all.at(-1)
+    const from = last === undefined ? { main: 0, sub: 0 } : { main: last.modRevision, sub: last.sub + 1 }
+    const found = mvcc.versions(from, mvcc.revision, count, 1_000)
+    if (found.length === 0) return all
+    all.push(...found)
+  }
+}
+
 const sweepAll = (mvcc: Mvcc, batch: number): void => {
   let from: Uint8Array | undefined = new Uint8Array(0)
   while (from !== undefined) from = mvcc.sweep(from, batch)
-  while (mvcc.sweepChanges(batch)) {}
 }

@@ -3,9 +3,10 @@
  * now or of any revision that was not compacted; versions, tombstones, and what changed when.
  *
  * Latest versions lie in one table as they are, so a read of now is one lookup or one walk. What a write
- * replaces moves to the history, and stays until compaction. Both, and the list of changes by revision,
- * are ordered tables on a store that applies a batch whole or not at all; this file is told what to write
- * where, and holds no state but three numbers.
+ * replaces moves to the history, and stays until compaction. The list of changes has the revisions of all
+ * versions in these two, and no others: so what there is can be had in the order in which it came, as etcd's
+ * files have it. All three are ordered tables on a store that applies a batch whole or not at all; this file is
+ * told what to write where, and holds no state but three numbers.
  *
  * What follows etcd is the API reference of v3, KV and Watch.
  */
@@ -308,6 +309,40 @@ export class Mvcc {
     return undefined
   }
 
+  /**
+   * Versions that there are, in order of their revisions, from one up to and with the transaction `to`: those
+   * that compaction has left, tombstones among them. At most so many, and no more once they have so many bytes.
+   */
+  versions(from: Revision, to: number, countMax: number, bytesMax: number): ReadonlyArray<KeyValue> {
+    const start = encodeRevision(from)
+    const end = encodeRevision({ main: to + 1, sub: 0 })
+    const found: Array<KeyValue> = []
+    let bytes = 0
+    for (const [place, changedKey] of this.#tables.changes.range(start, end, { limit: countMax })) {
+      const revision = decodeRevision(place)
+      const kv = this.#versionAt(changedKey.slice(), revision)
+      if (kv === undefined)
+        throw new Error(
+          `revision ${revision.main}, ${revision.sub} is listed and not there: the store is damaged`
+        )
+      found.push(kv)
+      bytes += kv.key.length + kv.value.length
+      if (bytes >= bytesMax) break
+    }
+    return found
+  }
+
+  /** Whether a version is the last one of its key up to a transaction. */
+  isLast({ key, modRevision, sub }: KeyValue, revision: number): boolean {
+    const after = historyKey(key, { main: modRevision, sub: sub + 1 })
+    const end = historyKey(key, { main: revision + 1, sub: 0 })
+    for (const _ of this.#tables.history.range(after, end, { limit: 1 })) return false
+    const latest = this.#tables.current.get(key)
+    if (latest === undefined) return true
+    const { modRevision: main, sub: place } = decodeRecord(key, latest)
+    return main > revision || main < modRevision || (main === modRevision && place <= sub)
+  }
+
   // Compaction
 
   /** From now on reads of earlier revisions fail. Throws `Compacted` and `FutureRevision`. */
@@ -318,58 +353,56 @@ export class Mvcc {
   }
 
   /**
-   * Removes what compaction has made unreachable, at most so many versions from a place on. Returns the
-   * place to go on from, or undefined when it is through.
+   * Removes what compaction has made unreachable, after looking at so many versions from a place on. Returns
+   * the place to go on from, or undefined when it is through.
    */
   sweep(from: Uint8Array, versionsMax: number): Uint8Array | undefined {
     const obsolete: Array<Uint8Array> = []
     let looked = 0
-    let kept: { readonly place: Uint8Array; readonly record: Uint8Array } | undefined
+    let kept: Kept | undefined
     let key: Uint8Array | undefined
     let next: Uint8Array | undefined
     for (const [place, record] of this.#tables.history.range(from, undefined)) {
+      if (looked >= versionsMax) {
+        // What was kept may still turn out to be replaced: the next sweep looks at it again.
+        next = kept?.place ?? place.slice()
+        kept = undefined
+        break
+      }
       const about = keyOfHistory(place)
-      const sameKey = key !== undefined && compareBytes(about, key) === 0
-      if (!sameKey) {
-        if (looked >= versionsMax) {
-          next = place.slice()
-          break
-        }
+      if (key === undefined || compareBytes(about, key) !== 0) {
         this.#settleSweep(key, kept, obsolete)
         key = about
         kept = undefined
       }
-      looked++
-      if (modRevisionOf(record) > this.#compactRevision) continue
+      if (compareBytes(place, from) !== 0) looked++
+      if (modRevisionOf(record) > this.#compactRevision) {
+        this.#settleSweep(key, kept, obsolete)
+        kept = undefined
+        continue
+      }
       // A later version that is old enough, too, makes this one unreachable.
       if (kept !== undefined) obsolete.push(kept.place)
       kept = { place: place.slice(), record: headOf(record) }
     }
     this.#settleSweep(key, kept, obsolete)
-    for (const place of obsolete) this.#tables.history.delete(place)
+    for (const place of obsolete) {
+      this.#tables.history.delete(place)
+      this.#tables.changes.delete(encodeRevision(decodeRevision(place)))
+    }
     return next
   }
 
   /** The last version that is old enough is still read, unless it is a tombstone or was replaced in time. */
-  #settleSweep(
-    key: Uint8Array | undefined,
-    kept: { readonly place: Uint8Array; readonly record: Uint8Array } | undefined,
-    obsolete: Array<Uint8Array>
-  ): void {
+  #settleSweep(key: Uint8Array | undefined, kept: Kept | undefined, obsolete: Array<Uint8Array>): void {
     if (key === undefined || kept === undefined) return
     if (isTombstone(kept.record) || this.#isLatest(key, this.#compactRevision)) obsolete.push(kept.place)
   }
+}
 
-  /** The same for the list of changes. */
-  sweepChanges(changesMax: number): boolean {
-    if (this.#compactRevision <= 0) return false
-    const end = encodeRevision({ main: this.#compactRevision, sub: 0 })
-    const places = [...this.#tables.changes.range(nothing, end, { limit: changesMax })].map(([place]) =>
-      place.slice()
-    )
-    for (const place of places) this.#tables.changes.delete(place)
-    return places.length === changesMax
-  }
+interface Kept {
+  readonly place: Uint8Array
+  readonly record: Uint8Array
 }
 
 const bounds = ({ key, rangeEnd }: KeyRange): readonly [start: Uint8Array, end: Uint8Array | undefined] => {
