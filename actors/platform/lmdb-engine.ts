@@ -54,6 +54,8 @@ export class LmdbEngine {
   readonly #root: RootDatabase<Uint8Array, Uint8Array>
   readonly #stores = new Map<string, Bytes>()
   #bytes = 0
+  /** By store, since the last commit. */
+  readonly #usedBytes = new Map<string, number>()
 
   constructor({ bytesMax, path, readOnly }: EngineOptions) {
     this.path = path
@@ -215,6 +217,17 @@ export class LmdbEngine {
     return this.#bytes
   }
 
+  /** Of the pages that the store has. */
+  usedBytes(store: string): number {
+    const known = this.#usedBytes.get(store)
+    if (known !== undefined) return known
+    const stats: object = this.#attempt("read", () => this.#store(store).getStats())
+    const pages = pagesIn(stats)
+    const bytes = Predicate.hasProperty(stats, "pageSize") ? pages * Number(stats.pageSize) : 0
+    this.#usedBytes.set(store, bytes)
+    return bytes
+  }
+
   async close(): Promise<void> {
     await this.#root.close()
   }
@@ -237,6 +250,7 @@ export class LmdbEngine {
   }
 
   #measure(): void {
+    this.#usedBytes.clear()
     const stats: object = this.#root.getStats()
     if (!Predicate.hasProperty(stats, "lastPageNumber") || !Predicate.hasProperty(stats, "pageSize")) return
     this.#bytes = (Number(stats.lastPageNumber) + 1) * Number(stats.pageSize)
@@ -250,6 +264,11 @@ export class LmdbEngine {
     }
   }
 }
+
+const pagesIn = (stats: object): number =>
+  ["treeBranchPageCount", "treeLeafPageCount", "overflowPages"]
+    .map((kind) => Number(Reflect.get(stats, kind)))
+    .reduce((sum, pages) => sum + pages, 0)
 
 /** lmdb-js rejects with a word of comfort, and has the error itself in a promise that rejects too. */
 const whyNot = async (cause: unknown): Promise<unknown> => {

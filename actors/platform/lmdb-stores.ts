@@ -68,7 +68,8 @@ const engineOf = (engine: LmdbEngine): StoreEngine => ({
   peek: (store, key, use) => engine.peek(store, key, use),
   read: () => engine.read(),
   commit: (layers, done) => engine.commit(layers, done),
-  bytes: () => engine.bytes()
+  bytes: () => engine.bytes(),
+  usedBytes: (store) => engine.usedBytes(store)
 })
 
 /** Also for whoever has a backup and wonders. */

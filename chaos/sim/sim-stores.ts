@@ -118,7 +118,12 @@ export const simStores = (
       },
       read: () => reading(copyOf(disk.stored)),
       commit: (layers, done) => commit(disk, weather, layers, done),
-      bytes: () => disk.bytes
+      bytes: () => disk.bytes,
+      usedBytes: (store) => {
+        let bytes = 0
+        for (const { key, value } of entries(disk.stored.get(store), {})) bytes += bytesOf(key, value)
+        return bytes
+      }
     }
     const soon = (task: () => void) => scheduling.arm(task, "soon")
     const limits = { ...storeLimits, ...weather.limits }

@@ -52,6 +52,8 @@ export interface Store extends Reads {
    * Hands the value to `use` without a copy where that is possible. The array is good until `use` returns.
    */
   readonly peek: <A>(key: Uint8Array, use: (value: Uint8Array) => A) => A | undefined
+  /** What its entries take up on the disk, as of the last commit. Room that deletes have left is not in it. */
+  readonly usedBytes: () => number
 }
 
 export type Write =

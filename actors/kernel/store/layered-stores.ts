@@ -59,6 +59,7 @@ export interface StoreEngine {
     done: (fault: StorageFault | undefined) => void
   ) => void
   readonly bytes: () => number
+  readonly usedBytes: (store: string) => number
 }
 
 export interface StoreWorld {
@@ -313,7 +314,8 @@ class LayeredStores implements StoreEnvironment {
         if (value === null) return undefined
         return value === undefined ? this.#engine.peek(name, key, use) : use(value)
       },
-      range: (range = {}) => this.#rangeNow(name, range)
+      range: (range = {}) => this.#rangeNow(name, range),
+      usedBytes: () => this.#engine.usedBytes(name)
     }
   }
 
