@@ -5,7 +5,8 @@ import { SimWorld } from "#chaos/sim/world.ts"
 import { PutRequest } from "#protocols/wire/etcd/kv-fast.ts"
 import { encodeCommand } from "./command.ts"
 import { MemberCluster } from "./fixtures/member-cluster.ts"
-import type { LogLimits, Member } from "./member.ts"
+import type { Member } from "./member.ts"
+import type { LogLimits } from "./member-snapshots.ts"
 
 const seedOnly = process.env["UC_SEED"]
 const count = Number(process.env["UC_SEEDS"] ?? 60)

@@ -19,9 +19,9 @@
  */
 import { Either } from "effect"
 import type { Journal } from "#actors/kernel/ports/journal.ts"
-import { isStorageFault, SnapshotRefused, type StorageFault } from "#actors/kernel/ports/storage-faults.ts"
+import { isStorageFault, type StorageFault } from "#actors/kernel/ports/storage-faults.ts"
 import { Raft } from "#actors/raft/raft.ts"
-import type { Batch, ChunkWanted, ReadRefusal, RoleChange } from "#actors/raft/raft-batch.ts"
+import type { Batch, ReadRefusal, RoleChange } from "#actors/raft/raft-batch.ts"
 import type { RaftConfig } from "#actors/raft/raft-config.ts"
 import {
   decodeMembership,
@@ -35,6 +35,7 @@ import type { EtcdError } from "#protocols/wire/etcd/errors.ts"
 import { decodeCommand } from "./command.ts"
 import { MemberCounts } from "./member-counts.ts"
 import { MemberLog } from "./member-log.ts"
+import { type LogLimits, logLimits, MemberSnapshots, stagedOn } from "./member-snapshots.ts"
 import type { Slices, SnapshotShelf } from "./snapshot-shelf.ts"
 import { type Response, StateMachine } from "./state-machine.ts"
 import type { StoreTables } from "./store-tables.ts"
@@ -64,20 +65,7 @@ export interface MemberOptions {
   readonly log?: Partial<LogLimits>
 }
 
-/** How much of the log is kept of what the state machine has already. */
-export interface LogLimits {
-  /** So many entries, or bytes, and it is compacted. */
-  readonly entriesMax: number
-  readonly bytesMax: number
-  /** What is left then, for members that are a little behind. */
-  readonly tailEntries: number
-}
-
 const changed = Either.right({ header: undefined, members: [] })
-const logLimits: LogLimits = { entriesMax: 10_000, bytesMax: 256 * 1024 * 1024, tailEntries: 5_000 }
-/** A log this long is compacted even if a snapshot that is on its way is worth nothing then. */
-const streamingShareMax = 4
-
 /** The command was not proposed, or it is not known whether it was carried out. */
 export type ProposalRefusal =
   | { readonly _tag: "Refused"; readonly refusal: Refusal }
@@ -90,14 +78,6 @@ export type ProposalRefusal =
 export type Proposed =
   /** Of a change of the members there is nothing more to tell. */
   { readonly _tag: "Applied"; readonly outcome: Either.Either<Response, EtcdError> } | ProposalRefusal
-
-/** What takes many turns. */
-interface Job {
-  readonly kind: "make" | "install" | "discard"
-  readonly slices: Slices
-  /** For the disk. */
-  waits: boolean
-}
 
 interface Waiting {
   readonly term: number
@@ -129,13 +109,8 @@ export class Member {
   #ledWaiters: Array<{ readonly untilMillis: number; readonly done: (led: boolean) => void }> = []
   #failed: StorageFault | undefined
   readonly #log: MemberLog
-  readonly #logLimits: LogLimits
-  #isCompacting = false
-  #job: Job | undefined
-  #installs = 0
+  readonly #snapshots: MemberSnapshots
   #isExpelled = false
-  /** Pieces of a snapshot that is being made. */
-  #chunksWanted: Array<ChunkWanted> = []
 
   constructor(options: MemberOptions, ports: MemberPorts) {
     this.#ports = ports
@@ -152,7 +127,6 @@ export class Member {
       this.machine.membership = encodeMembership(options.membership)
       ports.tables.write()
     }
-    this.#logLimits = { ...logLimits, ...options.log }
     const { appliedIndex: index, appliedTerm: term, membership } = this.machine
     const applied = {
       index,
@@ -160,8 +134,21 @@ export class Member {
       membership: membership === undefined ? options.membership : decodeMembership(membership)
     }
     this.#log = new MemberLog(ports.journal, applied, options.membership)
-    const remembered = { ...this.#log.remembered, applied: index, ...staged(ports.shelf) }
+    const remembered = { ...this.#log.remembered, applied: index, ...stagedOn(ports.shelf) }
     this.#raft = new Raft(options.id, options.config, remembered, ports.nowMillis(), ports.random)
+    this.#snapshots = new MemberSnapshots({
+      raft: this.#raft,
+      log: this.#log,
+      shelf: ports.shelf,
+      limits: { ...logLimits, ...options.log },
+      onFlushed: (done) => ports.tables.onFlushed(done),
+      appliedIndex: () => this.machine.appliedIndex,
+      hasFailed: () => this.#failed !== undefined,
+      fail: (problem) => this.#fail(problem),
+      wake: ports.wake,
+      nowMillis: ports.nowMillis,
+      random: ports.random
+    })
   }
 
   get id(): NodeId {
@@ -214,7 +201,7 @@ export class Member {
 
   /** How often a snapshot of a leader has taken the place of the state, since this member was opened. */
   get installs(): number {
-    return this.#installs
+    return this.#snapshots.installs
   }
 
   /** Where the log begins: what came before is in the state alone. */
@@ -224,7 +211,7 @@ export class Member {
 
   /** The state is being replaced: it is not to be read. */
   get isInstalling(): boolean {
-    return this.#job?.kind === "install"
+    return this.#snapshots.isInstalling
   }
 
   get failed(): StorageFault | undefined {
@@ -344,7 +331,7 @@ export class Member {
     const nowMillis = this.#ports.nowMillis()
     if (this.wakeMillis <= nowMillis) this.#raft.step({ _tag: "Tick" }, nowMillis)
     try {
-      this.#work()
+      this.#snapshots.work()
       for (let batch = this.#take(); batch !== undefined; batch = this.#take()) this.#carryOut(batch)
       this.counts.led(this.leader)
       this.#answerLed(nowMillis)
@@ -361,7 +348,7 @@ export class Member {
   #carryOut(batch: Batch): void {
     for (const { data, offset, snapshot } of batch.chunks) this.#ports.shelf.stage(snapshot, offset, data)
     if (batch.install === undefined) this.#carryOutRest(batch)
-    else this.#begin("install", this.#install(batch, batch.install))
+    else this.#snapshots.install(this.#install(batch, batch.install))
   }
 
   #carryOutRest(batch: Batch): void {
@@ -393,7 +380,7 @@ export class Member {
     for (const { bytesMax, from, to } of batch.entriesWanted) {
       this.#step({ _tag: "Entries", from, entries: this.#log.read(from, to, bytesMax) })
     }
-    for (const wanted of batch.chunksWanted) this.#readChunk(wanted)
+    for (const wanted of batch.chunksWanted) this.#snapshots.read(wanted)
   }
 
   #persisted(batch: Batch, fault: StorageFault | undefined): void {
@@ -433,80 +420,9 @@ export class Member {
     else waiting.done({ _tag: "Applied", outcome })
   }
 
-  // Snapshots, and what they make superfluous
-
   /** Called now and then: lets go of entries that the state machine has, and of snapshots that nobody needs. */
   tend(): void {
-    if (this.#failed !== undefined || this.#isCompacting || this.#job !== undefined) return
-    const { outgoing } = this.#ports.shelf
-    const { progress, snapshotIndex } = this.#raft.status
-    const streams = [...(progress?.values() ?? [])].flatMap(({ stream }) => stream?.snapshot ?? [])
-    const isNeeded = streams.some(({ id }) => id === outgoing?.id) || outgoing?.index === snapshotIndex
-    if (outgoing !== undefined && !isNeeded) return this.#begin("discard", this.#ports.shelf.discard())
-    const { bytesMax, entriesMax, tailEntries } = this.#logLimits
-    const { appliedIndex } = this.machine
-    const { index: first } = this.#log.base
-    const length = appliedIndex - first
-    const isFull = this.#log.bytes > bytesMax && length > 1
-    if (length < entriesMax && !isFull) return
-    const index = appliedIndex - Math.min(tailEntries, length >> 1)
-    const isStreaming = streams.some((snapshot) => snapshot.id !== 0 && snapshot.index < index)
-    if (!isStreaming || this.#log.bytes > streamingShareMax * bytesMax) this.#compact(index)
-  }
-
-  /** Once the store has flushed what the entries did. */
-  #compact(index: number): void {
-    const term = this.#raft.termOf(index)
-    if (term === undefined) return
-    const base = { index, term, membership: this.#raft.membershipAt(index) }
-    this.#isCompacting = true
-    this.#ports.tables.onFlushed((fault) => {
-      this.#isCompacting = false
-      if (this.#failed !== undefined) return
-      if (fault !== undefined) return this.#fail(fault)
-      if (this.isInstalling || this.#log.base.index >= index) return
-      // The state itself is the snapshot. Pieces are made of it when somebody wants them, of a later index then.
-      this.#step({ _tag: "Snapshotted", index, id: 0, bytes: 0 })
-      this.#step({ _tag: "Compact", index })
-      try {
-        this.#log.compact(base)
-      } catch (problem) {
-        this.#fail(problem)
-      }
-      this.#ports.wake()
-    })
-  }
-
-  #readChunk(wanted: ChunkWanted): void {
-    const { shelf } = this.#ports
-    const { bytesMax, offset, snapshot, to } = wanted
-    const data = shelf.read(snapshot, offset, bytesMax)
-    if (data !== undefined || (shelf.outgoing?.index ?? 0) > snapshot.index)
-      return this.#step({ _tag: "SnapshotRead", to, snapshot, offset, data })
-    this.#chunksWanted.push(wanted)
-    if (this.#job === undefined) this.#begin("make", this.#make())
-  }
-
-  /** Whoever waits for a piece of an earlier one is told that it is no more, and begins with this one. */
-  *#make(): Slices {
-    const index = this.machine.appliedIndex
-    const id = 1 + Math.floor(this.#ports.random() * 2 ** 47)
-    let bytes = 0
-    yield* this.#ports.shelf.make((made) => {
-      bytes = made
-    })
-    const term = this.#raft.termOf(index)
-    if (term === undefined) throw new Error(`entry ${index} was compacted while a snapshot of it was made`)
-    this.#step({ _tag: "Snapshotted", index, id, bytes })
-    this.#ports.shelf.name({ index, term, membership: this.#raft.membershipAt(index), id, bytes })
-    this.#forgetChunks()
-  }
-
-  #forgetChunks(): void {
-    const wanted = this.#chunksWanted
-    this.#chunksWanted = []
-    for (const { offset, snapshot, to } of wanted)
-      this.#step({ _tag: "SnapshotRead", to, snapshot, offset, data: undefined })
+    this.#snapshots.tend()
   }
 
   *#install(batch: Batch, snapshot: Snapshot): Slices {
@@ -518,48 +434,12 @@ export class Member {
       this.machine.membership = encodeMembership(snapshot.membership)
       tables.write()
     })
-    this.#job = undefined
-    this.#installs++
+    this.#snapshots.installed()
     this.sweeper.restart()
     for (const index of [...this.#waiting.keys()]) if (index <= snapshot.index) this.#giveUp(index)
     this.#log.restart(snapshot)
     this.hub.skipped(revision)
     this.#carryOutRest(batch)
-  }
-
-  #begin(kind: Job["kind"], slices: Slices): void {
-    // What it takes the place of was for others, who ask again.
-    this.#job?.slices.return()
-    this.#chunksWanted = kind === "install" ? [] : this.#chunksWanted
-    this.#job = { kind, slices, waits: false }
-    this.#ports.wake()
-  }
-
-  /** One slice. */
-  #work(): void {
-    const job = this.#job
-    if (job === undefined || job.waits) return
-    let slice: ReturnType<Slices["next"]>
-    try {
-      slice = job.slices.next()
-    } catch (problem) {
-      if (!(problem instanceof SnapshotRefused)) throw problem
-      // It took longer than a view of the store may live.
-      this.#job = undefined
-      return this.#forgetChunks()
-    }
-    if (slice.done === true) {
-      if (this.#job === job) this.#job = undefined
-      return
-    }
-    if (slice.value === "soon") return this.#ports.wake()
-    job.waits = true
-    this.#ports.tables.onFlushed((fault) => {
-      if (this.#failed !== undefined) return
-      if (fault !== undefined) return this.#fail(fault)
-      job.waits = false
-      this.#ports.wake()
-    })
   }
 
   #answerReads(): void {
@@ -594,10 +474,4 @@ export class Member {
     for (const done of reads) done("NoLeader")
     this.#ports.failed(problem)
   }
-}
-
-/** Of one that is all there, and was not installed, raft asks again. */
-const staged = (shelf: SnapshotShelf) => {
-  const found = shelf.staged
-  return found === undefined || found.offset >= found.snapshot.bytes ? {} : { staged: found }
 }
