@@ -1,20 +1,23 @@
 /**
- * All that a member serves, put together: every call counted, the same once more as JSON, and the plain HTTP
- * beside it.
+ * All that a member serves, put together: the services that are there, Lock and Election on top of them, every
+ * call counted, the same once more as JSON, and the plain HTTP beside it.
  *
- *   KV, Lease, Watch, ... ─► counted ─┬─► gRPC
- *                                     └─► /v3/...
+ *   KV, Lease, Watch, ... ─┬─► Lock, Election ─┬─► counted ─┬─► gRPC
+ *                          └───────────────────┘            └─► /v3/...
  */
 import { Metrics } from "#actors/kernel/metrics.ts"
 import type { GrpcService } from "#actors/kernel/ports/grpc.ts"
 import { counted } from "./counted-calls.ts"
 import type { Endpoint } from "./etcd-calls.ts"
+import { electionCalls, electionStreams } from "./etcd-election.ts"
 import { EtcdGateway } from "./etcd-gateway.ts"
 import { EtcdHttp } from "./etcd-http.ts"
+import { lockCalls } from "./etcd-lock.ts"
 import { type Route, routed } from "./http-routes.ts"
 import type { Handlers } from "./inner-call.ts"
 import { showMember } from "./member-metrics.ts"
 import { RestKv } from "./rest-kv.ts"
+import { WaitingLines } from "./waiting-line.ts"
 
 export interface SurfaceOptions {
   readonly endpoint: Pick<Endpoint, "member" | "storeBytes">
@@ -40,11 +43,23 @@ export class EtcdSurface {
   constructor({ alarms, endpoint, handlers, nowMillis, origins, routes = [] }: SurfaceOptions) {
     const { metrics } = this
     const { member, storeBytes } = endpoint
-    const served = counted(handlers, metrics)
+    const lines = new WaitingLines(handlers)
+    const served = counted(
+      {
+        unary: { ...handlers.unary, ...lockCalls(handlers, lines), ...electionCalls(handlers, lines) },
+        streams: { ...handlers.streams, ...electionStreams(handlers) }
+      },
+      metrics
+    )
     this.#gateway = new EtcdGateway(served, nowMillis)
     this.#http = new EtcdHttp({ member, alarms, metrics, nowMillis })
     this.#rest = new RestKv(handlers)
     showMember(metrics, { member, storeBytes })
+    metrics.gauge(
+      "chainfire_waiting_in_line",
+      "Calls that wait for a lock or an election.",
+      () => lines.waiting
+    )
     metrics.gauge(
       "chainfire_gateway_open",
       "Calls of the JSON gateway that are not over.",

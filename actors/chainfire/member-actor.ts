@@ -508,7 +508,7 @@ const codecs = {
 } satisfies Record<Command["_tag"], unknown>
 
 /** The response to a command is that of its kind. */
-const encodeResponse = (kind: Command["_tag"], response: Response): Uint8Array =>
+export const encodeResponse = (kind: Command["_tag"], response: Response): Uint8Array =>
   (codecs[kind] as ProtobufMessage<Response>).encode(response)
 
 const statusOf = (member: Member): ChainfireStatus => {
