@@ -17,6 +17,7 @@ import { type Route, routed } from "./http-routes.ts"
 import type { Handlers } from "./inner-call.ts"
 import { showMember } from "./member-metrics.ts"
 import { RestKv } from "./rest-kv.ts"
+import { memberRoutes } from "./rest-members.ts"
 import { WaitingLines } from "./waiting-line.ts"
 
 export interface SurfaceOptions {
@@ -65,7 +66,13 @@ export class EtcdSurface {
       "Calls of the JSON gateway that are not over.",
       () => this.#gateway.open
     )
-    const all = [...this.#gateway.routes, ...this.#http.routes, ...this.#rest.routes, ...routes]
+    const all = [
+      ...this.#gateway.routes,
+      ...this.#http.routes,
+      ...this.#rest.routes,
+      ...memberRoutes(handlers),
+      ...routes
+    ]
     this.service = { ...served, plain: routed(all, origins) }
   }
 
