@@ -6,7 +6,7 @@
  */
 import { createHash, randomUUID } from "node:crypto"
 import { Cause, Effect, Layer, Queue } from "effect"
-import { Chainfire, type MemberArgs } from "#actors/chainfire/member-actor.ts"
+import type { MemberArgs } from "#actors/chainfire/member-actor.ts"
 import { MemberRecord } from "#actors/chainfire/member-records.ts"
 import { LinkDatagrams } from "#actors/cluster/links-actor.ts"
 import { RegistryView } from "#actors/cluster/registry-actor.ts"
@@ -30,6 +30,7 @@ import { protocolVersion } from "#protocols/wire/frames.ts"
 import * as Supervisor from "./engine/supervisor.ts"
 import { child } from "./engine/tree.ts"
 import { type Live, live } from "./live.ts"
+import { chainfire } from "./trees/chainfire.ts"
 import { cluster } from "./trees/cluster.ts"
 
 export interface NodeOptions {
@@ -73,11 +74,11 @@ export interface Addresses {
   readonly etcd: string
 }
 
-const memberArgs = (options: NodeOptions, addresses: Addresses): MemberArgs => {
-  const { chainfire, cluster, name, tls } = options
+const memberArgs = (options: NodeOptions, addresses: Addresses): Omit<MemberArgs, "pathOf"> => {
+  const { chainfire: members, cluster, name, tls } = options
   const scheme = tls === undefined ? "http" : "https"
   const own = { name, ...addresses }
-  const initial = chainfire?.initial ?? [own]
+  const initial = members?.initial ?? [own]
   return {
     name,
     clusterId: idOf(cluster),
@@ -92,8 +93,7 @@ const memberArgs = (options: NodeOptions, addresses: Addresses): MemberArgs => {
         clientURLs: [`${scheme}://${member.etcd}`]
       })
     ),
-    joins: chainfire?.joins ?? false,
-    pathOf: (node) => `/${node}/chainfire`
+    joins: members?.joins ?? false
   }
 }
 
@@ -153,7 +153,7 @@ export const runNode = <A, E, R>(
         intensity: { restarts: 5, within: "10 seconds" },
         children: [
           child(cluster({ self: links.self, metadata, seeds, datagrams, view })),
-          child(Chainfire, { args: memberArgs(options, addresses) }),
+          child(chainfire(memberArgs(options, addresses))),
           ...work
         ]
       })

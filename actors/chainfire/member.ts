@@ -436,6 +436,7 @@ export class Member {
     })
     this.#snapshots.installed()
     this.sweeper.restart()
+    this.counts.keys.again()
     for (const index of [...this.#waiting.keys()]) if (index <= snapshot.index) this.#giveUp(index)
     this.#log.restart(snapshot)
     this.hub.skipped(revision)
