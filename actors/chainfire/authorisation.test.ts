@@ -10,6 +10,7 @@ import {
   AuthUserGrantRoleRequest,
   Permission
 } from "#protocols/wire/etcd/auth.ts"
+import { MemberRemoveRequest } from "#protocols/wire/etcd/cluster.ts"
 import { type EtcdError, etcdErrors } from "#protocols/wire/etcd/errors.ts"
 import { CompactionRequest } from "#protocols/wire/etcd/kv.ts"
 import { DeleteRangeRequest, PutRequest, RangeRequest } from "#protocols/wire/etcd/kv-fast.ts"
@@ -19,6 +20,8 @@ import type { Asker } from "./auth-store.ts"
 import { refusesTxn } from "./authorisation.ts"
 import { AuthenticateCommand, type Command } from "./command.ts"
 import { memoryState } from "./fixtures/local.ts"
+import { MemberRecord } from "./member-records.ts"
+import { begin } from "./replacement.ts"
 import { StateMachine } from "./state-machine.ts"
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -143,6 +146,15 @@ for (const [what, command, expected] of commands) {
     t.is(prepared().refused({ ...command, asker: prepared().root }), undefined)
   })
 }
+
+test("what a leader notes down about members, and a token for a password, need nobody who asks", (t) => {
+  const { ann, refused } = prepared()
+  t.is(refused({ _tag: "SetReplacement", request: begin(1, 2, "http://new:1", 0) }), undefined)
+  t.is(refused({ _tag: "SetMember", request: MemberRecord.make({ ID: 7n }) }), undefined)
+  t.is(refused({ _tag: "DropMember", request: MemberRemoveRequest.make({ ID: 7n }) }), undefined)
+  const request = AuthenticateCommand.make({ name: "ann", tokenPrefix: "x", authRevision: ann.revision })
+  t.is(refused({ _tag: "Authenticate", request }), undefined)
+})
 
 test("a command that was allowed when it was proposed is refused once she has lost what allowed it", (t) => {
   const { ann, machine, refused, root } = prepared()

@@ -15,7 +15,7 @@ import type { EtcdError } from "#protocols/wire/etcd/errors.ts"
 import type { DeleteRangeRequest, PutRequest } from "#protocols/wire/etcd/kv-fast.ts"
 import type { RequestOp, TxnRequest } from "#protocols/wire/etcd/txn-fast.ts"
 import type { Asker, AuthStore } from "./auth-store.ts"
-import type { Command } from "./command.ts"
+import type { AuthChange, Command } from "./command.ts"
 import type { Lessor } from "./lessor.ts"
 
 interface Known {
@@ -40,16 +40,20 @@ export const refusesCommand = (known: Known, command: Command): EtcdError | unde
       return auth.refusesUser(asker)
     case "LeaseRevoke":
       return auth.refusesUser(asker) ?? refusesLease(known, asker, "write", command.request.ID)
-    // Whoever asks for a token has shown his password to the member that proposes this, and who changes the
-    // members is asked where they are changed.
+    // Whoever asks for a token has shown his password to the member that proposes this. And what a leader
+    // notes down about members is asked about where somebody has them changed.
     case "Authenticate":
     case "SetMember":
     case "DropMember":
+    case "SetReplacement":
       return undefined
     default:
-      return auth.refusesRoot(asker)
+      return refusesChange(known, command)
   }
 }
+
+const refusesChange = ({ auth }: Known, { asker }: AuthChange): EtcdError | undefined =>
+  auth.refusesRoot(asker)
 
 /** Of both branches: which one is taken is nothing to be learned by trying. */
 export const refusesTxn = (

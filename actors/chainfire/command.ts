@@ -72,6 +72,12 @@ export type Command =
   | Of<"RoleGrantPermission", AuthRoleGrantPermissionRequest>
   | Of<"RoleRevokePermission", AuthRoleRevokePermissionRequest>
 
+/** Of who may do what. */
+export type AuthChange = Extract<
+  Command,
+  { readonly _tag: "AuthEnable" | "AuthDisable" | `${"User" | "Role"}${string}` }
+>
+
 /** The log holds what this release cannot read: a later one wrote it. */
 export class UnknownCommand extends Data.TaggedError("UnknownCommand")<{ readonly kind: number }> {
   override get message() {

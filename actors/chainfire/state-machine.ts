@@ -20,7 +20,7 @@ import type { TxnResponse } from "#protocols/wire/etcd/txn-fast.ts"
 import { AuthStore, type AuthTables } from "./auth-store.ts"
 import { AuthTokens } from "./auth-tokens.ts"
 import { refusesCommand } from "./authorisation.ts"
-import type { AuthenticateCommand, Command } from "./command.ts"
+import type { AuthChange, AuthenticateCommand, Command } from "./command.ts"
 import { deleteRange, headerAt, put, txn } from "./kv-write.ts"
 import { type LeaseTables, Lessor } from "./lessor.ts"
 import { dropRecord, type MemberRecord, putRecord, recordsIn } from "./member-records.ts"
@@ -280,11 +280,6 @@ export class StateMachine {
     return refused
   }
 }
-
-type AuthChange = Extract<
-  Command,
-  { readonly _tag: "AuthEnable" | "AuthDisable" | `${"User" | "Role"}${string}` }
->
 
 const alone = new Uint8Array(0)
 
