@@ -46,6 +46,16 @@ export const showMember = (metrics: Metrics, { member, storeBytes }: MetricFacts
     counts.readsFailed
   )
   gauge("chainfire_raft_term", "The term of raft.", () => member.term)
+  gauge(
+    "chainfire_members_announced",
+    "Members that have said with which data they began: none of them can come back without it.",
+    () => [...machine.memberRecords.values()].filter(({ dataId }) => dataId !== "").length
+  )
+  gauge(
+    "chainfire_snapshots_installed",
+    "Snapshots that took the place of this member's state.",
+    () => member.installs
+  )
   gauge("chainfire_raft_log_entries", "Entries of the log that are not compacted.", () => {
     const { compactedIndex, lastIndex } = member.status
     return lastIndex - compactedIndex
