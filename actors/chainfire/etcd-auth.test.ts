@@ -72,6 +72,9 @@ withEtcdctl("etcdctl sets up users and roles, and from then on each may do what 
       t.regex(await refused("member", "remove", "1"), /user name is empty/)
       t.is((await etcdctl("member", "list")).split("\n").length, 3, "who they are is no secret, as in etcd")
 
+      t.is(await etcdctl(writer, "lock", "app/lock", "echo", "held"), "held", "locks are keys like others")
+      t.regex(await refused(reader, "lock", "app/lock", "echo", "held"), /permission denied/)
+
       await etcdctl(root, "role", "revoke-permission", "writes-app", "app/", "--prefix")
       t.regex(await refused(writer, "put", "app/a", "3"), /permission denied/)
       await etcdctl(root, "role", "grant-permission", "writes-app", "readwrite", "app/", "--prefix")
