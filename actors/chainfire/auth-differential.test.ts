@@ -20,7 +20,7 @@ const withBoth = (body: (ours: EtcdClient, theirs: EtcdClient) => Promise<void>)
     if (member === undefined) throw new Error("there is no member")
     yield* Effect.promise(async () => {
       // Its hashes take some 100 ms each otherwise.
-      const etcd = await Etcd.start(["--bcrypt-cost", "4"])
+      const etcd = await Etcd.start({ args: ["--bcrypt-cost", "4"] })
       const ours = new EtcdClient(member.endpoint)
       try {
         await ready(ours)

@@ -46,6 +46,8 @@ export const refusesCommand = (known: Known, command: Command): EtcdError | unde
     case "SetMember":
     case "DropMember":
     case "SetReplacement":
+    // Members raise alarms by themselves; clients are asked at the door.
+    case "Alarm":
       return undefined
     default:
       return refusesChange(known, command)

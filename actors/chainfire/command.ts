@@ -23,7 +23,7 @@ import {
   AuthUserGrantRoleRequest,
   AuthUserRevokeRoleRequest
 } from "#protocols/wire/etcd/auth.ts"
-import { MemberRemoveRequest } from "#protocols/wire/etcd/cluster.ts"
+import { AlarmRequest, MemberRemoveRequest } from "#protocols/wire/etcd/cluster.ts"
 import { CompactionRequest } from "#protocols/wire/etcd/kv.ts"
 import { DeleteRangeRequest, PutRequest } from "#protocols/wire/etcd/kv-fast.ts"
 import { LeaseGrantRequest, LeaseRevokeRequest } from "#protocols/wire/etcd/lease.ts"
@@ -59,6 +59,7 @@ export type Command =
   | Of<"SetMember", MemberRecord>
   | Of<"DropMember", MemberRemoveRequest>
   | Of<"SetReplacement", Replacement>
+  | Of<"Alarm", AlarmRequest>
   | Of<"Authenticate", AuthenticateCommand>
   | Of<"AuthEnable", AuthEnableRequest>
   | Of<"AuthDisable", AuthDisableRequest>
@@ -95,6 +96,7 @@ const kinds: Readonly<Record<Command["_tag"], number>> = {
   SetMember: 32,
   DropMember: 33,
   SetReplacement: 34,
+  Alarm: 35,
   Authenticate: 64,
   AuthEnable: 65,
   AuthDisable: 66,
@@ -192,6 +194,8 @@ const decodeRequest = (kind: number, request: Uint8Array): Command => {
       return { _tag: "RoleGrantPermission", request: AuthRoleGrantPermissionRequest.decode(request) }
     case kinds.RoleRevokePermission:
       return { _tag: "RoleRevokePermission", request: AuthRoleRevokePermissionRequest.decode(request) }
+    case kinds.Alarm:
+      return { _tag: "Alarm", request: AlarmRequest.decode(request) }
     default:
       throw new UnknownCommand({ kind })
   }

@@ -1,16 +1,15 @@
 import test from "ava"
 import { Effect, Either } from "effect"
 import type { GrpcStatus, UnaryCall } from "#actors/kernel/ports/grpc.ts"
-import { scryptSecrets } from "#actors/platform/scrypt-secrets.ts"
 import { SimWorld } from "#chaos/sim/world.ts"
 import { AuthUserAddRequest, AuthUserGrantRoleRequest } from "#protocols/wire/etcd/auth.ts"
 import { etcdErrors, GrpcCode, untranslated } from "#protocols/wire/etcd/errors.ts"
 import { KV } from "#protocols/wire/etcd/methods.ts"
 import { AuthenticateCommand, encodeCommand } from "./command.ts"
 import { Calls, unary } from "./etcd-calls.ts"
+import { idleEndpoint } from "./fixtures/idle-endpoint.ts"
 import { MemberCluster } from "./fixtures/member-cluster.ts"
 import type { Member } from "./member.ts"
-import { MemberChanges } from "./member-changes.ts"
 
 /** A call that remembers how it failed. */
 const callOf = (
@@ -30,19 +29,7 @@ const callOf = (
 
 const callsOf = (member: Member | undefined, nowMillis: () => number): Calls => {
   if (member === undefined) throw new Error("there is no such member")
-  return new Calls({
-    member,
-    clusterId: 1n,
-    memberId: 1n,
-    changes: new MemberChanges(member, [], { nowMillis, wallMillis: () => 0, random: () => 0.5 }),
-    forward: (_leader, _command, done) => done(Either.left(etcdErrors.noLeader)),
-    forwardChange: (_leader, _method, _request, done) => done(Either.left(etcdErrors.noLeader)),
-    remainingMillis: (_lease, done) => done(undefined),
-    random: () => 0.5,
-    nowMillis,
-    secrets: scryptSecrets({ rounds: 1 }),
-    storeBytes: () => 0
-  })
+  return new Calls(idleEndpoint(member, nowMillis, () => 0.5))
 }
 
 const propose = (member: Member | undefined, command: Uint8Array): Effect.Effect<void> =>

@@ -10,6 +10,8 @@
 import { Either } from "effect"
 import type { GrpcCall, Unary, UnaryCall } from "#actors/kernel/ports/grpc.ts"
 import type { Secrets } from "#actors/kernel/ports/secrets.ts"
+import type { StorageFault } from "#actors/kernel/ports/storage-faults.ts"
+import type { Reads } from "#actors/kernel/ports/store.ts"
 import type { NodeId } from "#actors/raft/raft-messages.ts"
 import { type EtcdError, etcdErrors, GrpcCode } from "#protocols/wire/etcd/errors.ts"
 import type { ResponseHeader } from "#protocols/wire/etcd/kv.ts"
@@ -19,8 +21,11 @@ import type { Message } from "#protocols/wire/protobuf-message.ts"
 import { type Asker, isUserName } from "./auth-store.ts"
 import { indexOfToken } from "./auth-tokens.ts"
 import { type Command, encodeCommand } from "./command.ts"
+import type { LongWorks } from "./long-work.ts"
 import type { Member, Proposed } from "./member.ts"
 import type { MemberChanges } from "./member-changes.ts"
+import type { Quota } from "./quota.ts"
+import type { ChainfireSettings } from "./settings.ts"
 import type { Response, StateMachine } from "./state-machine.ts"
 
 /** As etcd's default. */
@@ -51,6 +56,20 @@ export interface Endpoint {
   readonly nowMillis: () => number
   readonly secrets: Secrets
   readonly storeBytes: () => number
+  /** Of that, what our tables have, and what is on its way there. */
+  readonly usedBytes: () => number
+  readonly settings: ChainfireSettings
+  readonly quota: Quota
+  readonly works: LongWorks
+  /** The small tables as they are at one moment, until `release`. */
+  readonly snapshot: (done: (taken: Either.Either<TablesAtOnce, StorageFault>) => void) => void
+  /** All that was written so far is on the disk. */
+  readonly flushed: (done: (fault: StorageFault | undefined) => void) => void
+}
+
+export interface TablesAtOnce {
+  readonly reads: { readonly meta: Reads; readonly leases: Reads }
+  readonly release: () => void
 }
 
 export const headerOf = ({ clusterId, member, memberId }: Endpoint, revision: number): ResponseHeader => ({
@@ -63,7 +82,7 @@ export const headerOf = ({ clusterId, member, memberId }: Endpoint, revision: nu
 export const headerNow = (endpoint: Endpoint): ResponseHeader =>
   headerOf(endpoint, endpoint.member.machine.mvcc.revision)
 
-const malformed: EtcdError = { code: GrpcCode.internal, message: "grpc: error while marshaling" }
+export const malformed: EtcdError = { code: GrpcCode.internal, message: "grpc: error while marshaling" }
 
 /** Decodes, and answers what does not decode. */
 export const unary =

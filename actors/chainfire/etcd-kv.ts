@@ -6,12 +6,14 @@ import { KV } from "#protocols/wire/etcd/methods.ts"
 import type { TxnRequest } from "#protocols/wire/etcd/txn-fast.ts"
 import { refusesTxn } from "./authorisation.ts"
 import { type Calls, headerNow, unary } from "./etcd-calls.ts"
+import { sweptCall } from "./etcd-physical.ts"
 import { checkRange, range } from "./kv-range.ts"
 import { checkDeleteRange, checkPut, checkTxn, isReadOnly, txn } from "./kv-write.ts"
+import { costOfPut, costOfTxn } from "./quota.ts"
 
 export const kvCalls = (calls: Calls): Readonly<Record<string, Unary>> => {
   const { endpoint } = calls
-  const { member } = endpoint
+  const { member, quota } = endpoint
   const { auth, mvcc } = member.machine
 
   const answerTxn = (request: TxnRequest, call: UnaryCall): void => {
@@ -29,7 +31,7 @@ export const kvCalls = (calls: Calls): Readonly<Record<string, Unary>> => {
 
   return {
     [KV.put.path]: unary(KV.put, (request, call, bytes) => {
-      const refused = checkPut(request)
+      const refused = quota.refuses(costOfPut(request)) ?? checkPut(request)
       if (refused !== undefined) call.fail(refused)
       else calls.propose("Put", KV.put, bytes, call)
     }),
@@ -41,7 +43,7 @@ export const kvCalls = (calls: Calls): Readonly<Record<string, Unary>> => {
     }),
 
     [KV.txn.path]: unary(KV.txn, (request, call, bytes) => {
-      const refused = checkTxn(request)
+      const refused = quota.refuses(costOfTxn(request)) ?? checkTxn(request)
       if (refused !== undefined) return call.fail(refused)
       if (!isReadOnly(request)) return calls.propose("Txn", KV.txn, bytes, call)
       calls.afterRead(call, () =>
@@ -53,8 +55,8 @@ export const kvCalls = (calls: Calls): Readonly<Record<string, Unary>> => {
       )
     }),
 
-    [KV.compact.path]: unary(KV.compact, (_request, call, bytes) =>
-      calls.propose("Compact", KV.compact, bytes, call)
+    [KV.compact.path]: unary(KV.compact, (request, call, bytes) =>
+      calls.propose("Compact", KV.compact, bytes, request.physical ? sweptCall(calls, request, call) : call)
     ),
 
     [KV.range.path]: unary(KV.range, (request, call) => {

@@ -8,6 +8,7 @@ import {
 import { LEASE } from "#protocols/wire/etcd/methods.ts"
 import { refusesLease } from "./authorisation.ts"
 import { type Calls, headerNow, unary } from "./etcd-calls.ts"
+import { costOfGrant } from "./quota.ts"
 
 export const leaseCalls = (calls: Calls): Readonly<Record<string, Unary>> => {
   const { endpoint } = calls
@@ -27,6 +28,8 @@ export const leaseCalls = (calls: Calls): Readonly<Record<string, Unary>> => {
 
   return {
     [LEASE.grant.path]: unary(LEASE.grant, (request, call, bytes) => {
+      const refused = endpoint.quota.refuses(costOfGrant(request))
+      if (refused !== undefined) return call.fail(refused)
       if (request.ID !== 0n) return calls.propose("LeaseGrant", LEASE.grant, bytes, call)
       const high = BigInt(Math.floor(endpoint.random() * 2 ** 31))
       const ID = (high << 32n) | BigInt(1 + Math.floor(endpoint.random() * (2 ** 32 - 1)))

@@ -10,7 +10,6 @@
 import { Either } from "effect"
 import type { OpenStream, StreamCall } from "#actors/kernel/ports/grpc.ts"
 import { type EtcdError, GrpcCode, printedError } from "#protocols/wire/etcd/errors.ts"
-import { EventType } from "#protocols/wire/etcd/kv.ts"
 import { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "#protocols/wire/etcd/lease.ts"
 import { LEASE, WATCH } from "#protocols/wire/etcd/methods.ts"
 import {
@@ -23,6 +22,8 @@ import { ProtobufMalformed } from "#protocols/wire/protobuf.ts"
 import { type Calls, type Endpoint, headerNow, headerOf } from "./etcd-calls.ts"
 import { compareBytes } from "./record.ts"
 import type { WatchEvent, WatchSink } from "./watch-hub.ts"
+import type { ProgressTeller, WatchProgress } from "./watch-progress.ts"
+import { WatchResponses } from "./watch-responses.ts"
 
 /** Of one stream. */
 const watchesMax = 10_000
@@ -47,23 +48,35 @@ const isEmptyRange = (key: Uint8Array, rangeEnd: Uint8Array): boolean => {
   return !isOpen && compareBytes(key, rangeEnd) >= 0
 }
 
-class WatchStream implements WatchSink {
+/** By all streams of a member. */
+interface Shared {
+  readonly responses: WatchResponses
+  readonly progress: WatchProgress
+  /** How many watches there were, for their numbers. */
+  watches: number
+}
+
+class WatchStream implements WatchSink, ProgressTeller {
   readonly #calls: Calls
   readonly #endpoint: Endpoint
   readonly #call: StreamCall
-  readonly #nextId: () => number
   /** The client's number of a watch, to the hub's, and back. */
   readonly #byClient = new Map<number, number>()
   readonly #byHub = new Map<number, number>()
   readonly #parked = new Set<number>()
+  /** Watches that want to be told how far they are, and whether they were told nothing since the last time. */
+  readonly #progress = new Map<number, boolean>()
+  /** Those of which long responses may be split. */
+  readonly #splitting = new Set<number>()
+  readonly #shared: Shared
   #lastClient = -1
   #room = true
 
-  constructor(calls: Calls, call: StreamCall, nextId: () => number) {
+  constructor(calls: Calls, call: StreamCall, shared: Shared) {
     this.#calls = calls
     this.#endpoint = calls.endpoint
     this.#call = call
-    this.#nextId = nextId
+    this.#shared = shared
     call.onDrain = () => {
       this.#room = true
       for (const id of [...this.#parked]) this.#resume(id)
@@ -119,7 +132,12 @@ class WatchStream implements WatchSink {
       return this.#refuse("mvcc: duplicate watch ID provided on the WatchStream")
     if (this.#byClient.size >= watchesMax)
       return this.#refuse(`etcdserver: a stream has at most ${watchesMax} watches`)
-    const id = this.#nextId()
+    const id = ++this.#shared.watches
+    if (request.fragment) this.#splitting.add(watchId)
+    if (request.progressNotify) {
+      this.#progress.set(watchId, true)
+      this.#shared.progress.add(this)
+    }
     this.#byClient.set(watchId, id)
     this.#byHub.set(id, watchId)
     this.#send({ watchId, created: true, header: headerNow(this.#endpoint) })
@@ -164,12 +182,12 @@ class WatchStream implements WatchSink {
   deliver(id: number, revision: number, events: ReadonlyArray<WatchEvent>): boolean {
     const watchId = this.#byHub.get(id)
     if (watchId === undefined) return true
-    const encoded = events.map(({ kv, prevKv, type }) => ({
-      type: type === "put" ? EventType.put : EventType.delete,
-      kv,
-      prevKv
-    }))
-    this.#send({ watchId, header: headerOf(this.#endpoint, revision), events: encoded })
+    // Not told again so soon how far it is.
+    if (this.#progress.has(watchId)) this.#progress.set(watchId, false)
+    const splits = this.#splitting.has(watchId)
+    const header = () => headerOf(this.#endpoint, revision)
+    for (const encoded of this.#shared.responses.of(events, watchId, splits, header))
+      if (!this.#call.send(encoded)) this.#room = false
     if (!this.#room) this.#parked.add(id)
     return this.#room
   }
@@ -190,7 +208,20 @@ class WatchStream implements WatchSink {
     const watchId = this.#byHub.get(id)
     this.#byHub.delete(id)
     this.#parked.delete(id)
-    if (watchId !== undefined) this.#byClient.delete(watchId)
+    if (watchId === undefined) return
+    this.#byClient.delete(watchId)
+    this.#splitting.delete(watchId)
+    this.#progress.delete(watchId)
+    if (this.#progress.size === 0) this.#shared.progress.remove(this)
+  }
+
+  tellProgress(): void {
+    for (const [watchId, isDue] of this.#progress) {
+      const id = this.#byClient.get(watchId)
+      if (isDue && id !== undefined && this.#hub.isSynced(id))
+        this.#send({ watchId, header: headerNow(this.#endpoint) })
+      this.#progress.set(watchId, true)
+    }
   }
 
   #send(given: Partial<WatchResponse>): void {
@@ -202,19 +233,26 @@ class WatchStream implements WatchSink {
     this.#byHub.clear()
     this.#byClient.clear()
     this.#parked.clear()
+    this.#progress.clear()
+    this.#shared.progress.remove(this)
   }
 }
 
 /** `renew`: has the leader give a lease its time again; undefined when there is no such lease. */
 export const etcdStreams = (
   calls: Calls,
-  renew: (lease: bigint, done: (ttlSeconds: number | undefined | EtcdError) => void) => void
+  renew: (lease: bigint, done: (ttlSeconds: number | undefined | EtcdError) => void) => void,
+  progress: WatchProgress
 ): Readonly<Record<string, OpenStream>> => {
   const { endpoint } = calls
-  let watches = 0
+  const shared: Shared = {
+    responses: new WatchResponses(endpoint.settings.watchFragmentBytes),
+    progress,
+    watches: 0
+  }
   return {
     [WATCH.watch.path]: (call) => {
-      const stream = new WatchStream(calls, call, () => ++watches)
+      const stream = new WatchStream(calls, call, shared)
       return {
         onMessage: (bytes) => stream.onMessage(bytes),
         // As in etcd, watches go on for a client that has said all it wants to say.

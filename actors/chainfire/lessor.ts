@@ -49,9 +49,7 @@ export class Lessor {
     if (ttlSeconds > ttlSecondsMax) return "ttl too large"
     if (this.ttlSeconds(id) !== undefined) return "exists"
     const ttl = Math.max(this.#ttlSecondsMin, ttlSeconds)
-    const record = new Uint8Array(8)
-    new DataView(record.buffer).setFloat64(0, ttl)
-    this.#tables.leases.put(leaseKey(id), record)
+    this.#tables.leases.put(leaseKey(id), ttlRecord(ttl))
     if (this.#countdowns !== undefined) this.#countDown(id, ttl, nowMillis)
     return ttl
   }
@@ -68,9 +66,7 @@ export class Lessor {
 
   ttlSeconds(id: bigint): number | undefined {
     const record = this.#tables.leases.get(leaseKey(id))
-    return record === undefined
-      ? undefined
-      : new DataView(record.buffer, record.byteOffset, record.byteLength).getFloat64(0)
+    return record === undefined ? undefined : ttlOf(record)
   }
 
   /** A key hangs on one lease at most: 0 is none. */
@@ -105,8 +101,7 @@ export class Lessor {
     this.#countdowns = new Map()
     this.#heap = []
     for (const [key, record] of this.#tables.leases.range(nothing, undefined)) {
-      const ttl = new DataView(record.buffer, record.byteOffset, record.byteLength).getFloat64(0)
-      this.#countDown(idOf(key), ttl, nowMillis + extraMillis)
+      this.#countDown(idOf(key), ttlOf(record), nowMillis + extraMillis)
     }
   }
 
@@ -204,7 +199,17 @@ const leaseKey = (id: bigint): Uint8Array => {
   return key
 }
 
-const idOf = (key: Uint8Array): bigint => new DataView(key.buffer, key.byteOffset, 8).getBigInt64(0)
+const ttlRecord = (ttlSeconds: number): Uint8Array => {
+  const record = new Uint8Array(8)
+  new DataView(record.buffer).setFloat64(0, ttlSeconds)
+  return record
+}
+
+/** Of a row of the table of leases. */
+export const ttlOf = (record: Uint8Array): number =>
+  new DataView(record.buffer, record.byteOffset, record.byteLength).getFloat64(0)
+
+export const idOf = (key: Uint8Array): bigint => new DataView(key.buffer, key.byteOffset, 8).getBigInt64(0)
 
 const attachmentKey = (id: bigint, key: Uint8Array): Uint8Array => {
   const place = new Uint8Array(8 + key.length)

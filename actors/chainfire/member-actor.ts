@@ -6,18 +6,18 @@
  * between two turns is carried out together in the next one, which is a message to itself. A fault of the
  * disk is its crash: its supervisor opens everything again, and what was acknowledged is read back.
  */
-import { Cause, Effect, Either, Option, Schema } from "effect"
+import { Cause, Effect, Either, Exit, Option, Schema } from "effect"
 import * as Actor from "#actors/kernel/actor.ts"
 import type { Request, Success } from "#actors/kernel/ask.ts"
 import type { InitContext } from "#actors/kernel/context.ts"
 import { Grpc } from "#actors/kernel/ports/grpc.ts"
-import { type JournalLimits, Journals } from "#actors/kernel/ports/journal.ts"
+import { Journals } from "#actors/kernel/ports/journal.ts"
 import { Secrets } from "#actors/kernel/ports/secrets.ts"
 import { Stores } from "#actors/kernel/ports/store.ts"
 import { RaftCodecError } from "#actors/raft/raft-bytes.ts"
 import { decodePacket, encodePacket } from "#actors/raft/raft-codec.ts"
 import { defaultConfig, type RaftConfig } from "#actors/raft/raft-config.ts"
-import { encodeMembership, Membership } from "#actors/raft/raft-membership.ts"
+import { Membership } from "#actors/raft/raft-membership.ts"
 import type { NodeId } from "#actors/raft/raft-messages.ts"
 import { address } from "#protocols/address.ts"
 import {
@@ -41,46 +41,35 @@ import {
   ReplacementRefused,
   WasThere
 } from "#protocols/chainfire.ts"
-import {
-  AuthDisableResponse,
-  AuthEnableResponse,
-  AuthenticateResponse,
-  AuthRoleAddResponse,
-  AuthRoleDeleteResponse,
-  AuthRoleGrantPermissionResponse,
-  AuthRoleRevokePermissionResponse,
-  AuthUserAddResponse,
-  AuthUserChangePasswordResponse,
-  AuthUserDeleteResponse,
-  AuthUserGrantRoleResponse,
-  AuthUserRevokeRoleResponse
-} from "#protocols/wire/etcd/auth.ts"
-import { MemberUpdateResponse } from "#protocols/wire/etcd/cluster.ts"
+import { AlarmType } from "#protocols/wire/etcd/cluster.ts"
 import type { EtcdError } from "#protocols/wire/etcd/errors.ts"
 import { etcdErrors, GrpcCode } from "#protocols/wire/etcd/errors.ts"
-import { CompactionResponse } from "#protocols/wire/etcd/kv.ts"
-import { DeleteRangeResponse, PutResponse } from "#protocols/wire/etcd/kv-fast.ts"
-import { LeaseGrantResponse, LeaseRevokeRequest, LeaseRevokeResponse } from "#protocols/wire/etcd/lease.ts"
-import { TxnResponse } from "#protocols/wire/etcd/txn-fast.ts"
-import type { Message as ProtobufMessage } from "#protocols/wire/protobuf-message.ts"
+import { LeaseRevokeRequest } from "#protocols/wire/etcd/lease.ts"
 import { identity } from "./admission-actor.ts"
+import { alarmText } from "./alarms.ts"
 import { root } from "./auth-store.ts"
-import { type Command, decodeCommand, encodeCommand } from "./command.ts"
+import { decodeCommand, encodeCommand } from "./command.ts"
+import { encodeResponse } from "./command-codecs.ts"
 import { authCalls } from "./etcd-auth.ts"
 import { Calls, carryOut, type Endpoint } from "./etcd-calls.ts"
 import { changeMembers, clusterCalls } from "./etcd-cluster.ts"
 import { kvCalls } from "./etcd-kv.ts"
 import { leaseCalls } from "./etcd-lease.ts"
 import { maintenanceCalls } from "./etcd-maintenance.ts"
+import { snapshotStream } from "./etcd-snapshot.ts"
 import { etcdStreams } from "./etcd-streams.ts"
 import { EtcdSurface } from "./etcd-surface.ts"
+import { LongWorks } from "./long-work.ts"
 import { Member } from "./member.ts"
 import { MemberChanges } from "./member-changes.ts"
 import type { MemberRecord } from "./member-records.ts"
 import type { LogLimits } from "./member-snapshots.ts"
-import { SnapshotShelf } from "./snapshot-shelf.ts"
-import { putMembership, type Response } from "./state-machine.ts"
-import { StoreTables, storeNames, storesOf } from "./store-tables.ts"
+import { openState } from "./open-state-actor.ts"
+import { RaisedAlarm } from "./own-proposals.ts"
+import { Quota } from "./quota.ts"
+import { type ChainfireSettings, settingsOf } from "./settings.ts"
+import type { Response } from "./state-machine.ts"
+import { WatchProgress } from "./watch-progress.ts"
 
 export interface MemberArgs {
   readonly clusterId: bigint
@@ -98,6 +87,7 @@ export interface MemberArgs {
   readonly log?: Partial<LogLimits>
   /** Of web pages that may call, `*` for all of them; none where nothing is said. */
   readonly origins?: ReadonlyArray<string>
+  readonly settings?: Partial<ChainfireSettings>
 }
 
 const group = 1
@@ -111,9 +101,14 @@ const sweptAtOnce = 2_000
 const announceMillis = 2_000
 const countedAtOnce = 2_000
 
+/** Between two slices of long work, so that what clients want comes in and goes out in between. */
+const workPauseMillis = 1
+
 class Turn extends Schema.TaggedClass<Turn>()("Turn", {}) {}
 class LeaseTick extends Schema.TaggedClass<LeaseTick>()("LeaseTick", {}) {}
 class AnnounceTick extends Schema.TaggedClass<AnnounceTick>()("AnnounceTick", {}) {}
+/** A slice of what takes long. */
+class WorkTurn extends Schema.TaggedClass<WorkTurn>()("WorkTurn", {}) {}
 class DiskFailed extends Schema.TaggedClass<DiskFailed>()("DiskFailed", { fault: Schema.Unknown }) {}
 
 /** What members send each other. */
@@ -131,7 +126,15 @@ const fromMembers = [
 ] as const
 type FromMembers = Schema.Schema.Type<(typeof fromMembers)[number]>
 
-type Message = Turn | LeaseTick | AnnounceTick | DiskFailed | FromMembers | GetChainfire | GetReplacement
+type Message =
+  | Turn
+  | LeaseTick
+  | AnnounceTick
+  | WorkTurn
+  | DiskFailed
+  | FromMembers
+  | GetChainfire
+  | GetReplacement
 type Context = InitContext<Message, Journals | Stores | Grpc | Secrets>
 
 type AskLeader = <Asked extends FromMembers & Request>(
@@ -149,15 +152,27 @@ interface State {
   readonly expel: (name: string, member: NodeId) => void
   readonly surface: EtcdSurface
   readonly turn: { armed: boolean }
+  readonly works: LongWorks
+  readonly quota: Quota
+  readonly progress: WatchProgress
 }
 
 export const Chainfire = Actor.make("chainfire", {
-  messages: [Turn, LeaseTick, AnnounceTick, DiskFailed, ...fromMembers, GetChainfire, GetReplacement],
+  messages: [
+    Turn,
+    LeaseTick,
+    AnnounceTick,
+    WorkTurn,
+    DiskFailed,
+    ...fromMembers,
+    GetChainfire,
+    GetReplacement
+  ],
   services: [Journals, Stores, Grpc, Secrets],
   mailbox: { capacity: 100_000 },
   init: (context: Context, args: MemberArgs) =>
     Effect.gen(function* () {
-      const { environment, journal, self, shelf, tables } = yield* openState({})
+      const { environment, journal, self, shelf, stores, tables } = yield* openState({})
       const nodeOf = (name: string) => context.at(address(args.pathOf(name), ...fromMembers))
       const { dataId, id } = yield* identity(args, { environment, self }, nodeOf, context)
       const secrets = yield* Secrets
@@ -222,8 +237,26 @@ export const Chainfire = Actor.make("chainfire", {
           return new Turn(undefined, true)
         })
       }
+      const works = new LongWorks({
+        wake: () => context.after(workPauseMillis, new WorkTurn(undefined, true), "work"),
+        nowMillis: () => nowMillis()
+      })
+      const settings = settingsOf(args.settings)
+      const usedBytes = () =>
+        Object.values(stores).reduce(
+          (sum, store) => sum + store.usedBytes(),
+          environment.usage().pendingBytes
+        )
+      const raising = new RaisedAlarm(() => endpoint)
+      const quota = new Quota({
+        quotaBytes: settings.quotaBytes,
+        usedBytes,
+        alarms: () => member.machine.alarms,
+        raise: () => raising.propose(AlarmType.noSpace)
+      })
       const endpoint: Endpoint = {
         member,
+        quota,
         memberId: BigInt(id),
         clusterId: args.clusterId,
         changes,
@@ -231,6 +264,26 @@ export const Chainfire = Actor.make("chainfire", {
         nowMillis,
         secrets,
         storeBytes: () => environment.usage().bytes,
+        usedBytes,
+        settings,
+        works,
+        flushed: environment.onFlushed,
+        snapshot: (done) => {
+          const taken = Effect.gen(function* () {
+            const snapshot = yield* environment.snapshot
+            const reads = { meta: snapshot.of(stores.meta), leases: snapshot.of(stores.leases) }
+            yield* Effect.async<void>((resume) =>
+              done(Either.right({ reads, release: () => resume(Effect.void) }))
+            )
+          }).pipe(Effect.scoped)
+          context.pipe(
+            Effect.catchAll(taken, (fault) => Effect.sync(() => done(Either.left(fault)))),
+            (exit) =>
+              Exit.isFailure(exit)
+                ? new DiskFailed({ fault: Cause.squash(exit.cause) })
+                : new Turn(undefined, true)
+          )
+        },
         remainingMillis: (lease, done) => {
           const { lessor } = member.machine
           if (lessor.counts) return done(lessor.remainingMillis(lease, nowMillis()))
@@ -259,6 +312,7 @@ export const Chainfire = Actor.make("chainfire", {
         if (member.leads) changes.announce(announcement, () => {})
         else askLeader(member.leader, new Announce(announcement), () => {})
       }
+      const progress = new WatchProgress(settings.watchProgressMillis, () => context.random())
       const calls = new Calls(endpoint)
       const surface = new EtcdSurface({
         endpoint,
@@ -270,11 +324,11 @@ export const Chainfire = Actor.make("chainfire", {
             ...maintenanceCalls(calls),
             ...authCalls(calls)
           },
-          streams: etcdStreams(calls, renew)
+          streams: { ...etcdStreams(calls, renew, progress), ...snapshotStream(calls) }
         },
-        alarms: () => [],
+        alarms: () => member.machine.alarms.list().map(alarmText),
         origins: args.origins ?? [],
-        nowMillis: () => context.nowMillis()
+        nowMillis
       })
       yield* Effect.addFinalizer(() => Effect.sync(() => surface.close()))
       yield* (yield* Grpc).serve(surface.service)
@@ -290,6 +344,9 @@ export const Chainfire = Actor.make("chainfire", {
         surface,
         expel,
         turn,
+        works,
+        quota,
+        progress,
         told: { leader: 0, term: 0, members: undefined, replacement: undefined }
       }
       return state
@@ -313,10 +370,17 @@ export const Chainfire = Actor.make("chainfire", {
       state.endpoint.changes.tend()
       state.member.countKeys(countedAtOnce)
       state.surface.tick()
+      state.works.expire()
+      state.progress.look(context.nowMillis())
+      state.quota.look(machine.mvcc.revision)
       return state
     },
     AnnounceTick: (state) => {
       state.announce()
+      return state
+    },
+    WorkTurn: (state) => {
+      state.works.turn()
       return state
     },
     DiskFailed: (_state, { fault }) => {
@@ -414,27 +478,6 @@ export const Chainfire = Actor.make("chainfire", {
   inspect: ({ member }) => statusOf(member)
 })
 
-/** Opens what a member remembers, and brings it to an end where a crash has left it in the middle. */
-export const openState = (journalLimits: Partial<JournalLimits>) =>
-  Effect.gen(function* () {
-    const environment = yield* Stores
-    const journal = yield* (yield* Journals).open(journalLimits)
-    const open = (name: string) => environment.open(`chainfire-${name}`)
-    const stores = storesOf(yield* Effect.forEach(storeNames, open))
-    const tables = new StoreTables({ environment, stores })
-    // Beside them, and no part of a snapshot.
-    const shelf = new SnapshotShelf(environment, Object.values(stores), yield* open("snapshots"))
-    const slices = shelf.recover(({ membership }) => {
-      putMembership(tables.meta, encodeMembership(membership))
-      tables.write()
-    })
-    for (let slice = slices.next(); slice.done !== true; slice = slices.next())
-      yield* slice.value === "flushed" ? environment.flushed : Effect.yieldNow()
-    // Who this member is, which no snapshot may change.
-    const self = yield* open("self")
-    return { environment, journal, self, shelf, tables }
-  })
-
 /** What operators, and whoever looks on, are told when it has changed. */
 interface Told {
   leader: NodeId
@@ -482,34 +525,6 @@ const refusalOf = (cause: Cause.Cause<unknown>): EtcdError => {
   if (fault instanceof ReplacementRefused) return { code: GrpcCode.failedPrecondition, message: fault.reason }
   return etcdErrors.timeoutDueToConnectionLost
 }
-
-const codecs = {
-  Put: PutResponse,
-  DeleteRange: DeleteRangeResponse,
-  Txn: TxnResponse,
-  Compact: CompactionResponse,
-  LeaseGrant: LeaseGrantResponse,
-  LeaseRevoke: LeaseRevokeResponse,
-  SetMember: MemberUpdateResponse,
-  SetReplacement: MemberUpdateResponse,
-  DropMember: MemberUpdateResponse,
-  Authenticate: AuthenticateResponse,
-  AuthEnable: AuthEnableResponse,
-  AuthDisable: AuthDisableResponse,
-  UserAdd: AuthUserAddResponse,
-  UserDelete: AuthUserDeleteResponse,
-  UserChangePassword: AuthUserChangePasswordResponse,
-  UserGrantRole: AuthUserGrantRoleResponse,
-  UserRevokeRole: AuthUserRevokeRoleResponse,
-  RoleAdd: AuthRoleAddResponse,
-  RoleDelete: AuthRoleDeleteResponse,
-  RoleGrantPermission: AuthRoleGrantPermissionResponse,
-  RoleRevokePermission: AuthRoleRevokePermissionResponse
-} satisfies Record<Command["_tag"], unknown>
-
-/** The response to a command is that of its kind. */
-export const encodeResponse = (kind: Command["_tag"], response: Response): Uint8Array =>
-  (codecs[kind] as ProtobufMessage<Response>).encode(response)
 
 const statusOf = (member: Member): ChainfireStatus => {
   const { commit, id, leader, role, term } = member.status

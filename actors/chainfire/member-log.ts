@@ -28,7 +28,7 @@ export interface LogBase {
 }
 
 /** The journal has room for many groups; chainfire is one. */
-const group = 1
+export const group = 1
 const kinds: ReadonlyArray<EntryKind> = ["normal", "change", "noop"]
 const readBytesMax = 8 * 1024 * 1024
 

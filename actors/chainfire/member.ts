@@ -85,6 +85,12 @@ interface Waiting {
   readonly done: (proposed: Proposed) => void
 }
 
+interface LedWaiter {
+  readonly untilMillis: number
+  readonly wanted: NodeId | undefined
+  readonly done: (led: boolean) => void
+}
+
 const leaseSecondsMin = 2
 /** How long a command may take, besides two elections; as etcd has it. */
 const proposalMillis = 5_000
@@ -106,7 +112,7 @@ export class Member {
   #readable: Array<{ readonly index: number; readonly done: (refused: ReadRefusal | undefined) => void }> = []
   #readIds = 0
   /** Callers that came while there was no leader. */
-  #ledWaiters: Array<{ readonly untilMillis: number; readonly done: (led: boolean) => void }> = []
+  #ledWaiters: Array<LedWaiter> = []
   #failed: StorageFault | undefined
   readonly #log: MemberLog
   readonly #snapshots: MemberSnapshots
@@ -227,21 +233,32 @@ export class Member {
     return this.#failed === undefined && !this.#isExpelled ? this.#raft.wakeMillis : Number.POSITIVE_INFINITY
   }
 
-  /** Calls back once a leader is known, or with false after five elections' time without one. */
-  whenLed(done: (led: boolean) => void): void {
-    if (this.leader !== 0) return done(true)
+  /** Calls back once a leader is known, or the one that is wanted; with false after five elections' time without. */
+  whenLed(done: (led: boolean) => void, wanted?: NodeId): void {
+    if (this.#isLedBy(wanted)) return done(true)
     if (this.#failed !== undefined || this.#ledWaiters.length >= waitingMax) return done(false)
     const untilMillis = this.#ports.nowMillis() + 5 * this.#config.electionMillis
-    this.#ledWaiters.push({ untilMillis, done })
+    this.#ledWaiters.push({ untilMillis, wanted, done })
+  }
+
+  #isLedBy(wanted: NodeId | undefined): boolean {
+    return wanted === undefined ? this.leader !== 0 : this.leader === wanted
   }
 
   #answerLed(nowMillis: number): void {
     if (this.#ledWaiters.length === 0) return
-    const led = this.leader !== 0
-    const over = this.#ledWaiters.filter(({ untilMillis }) => led || untilMillis <= nowMillis)
+    const isOver = ({ untilMillis, wanted }: LedWaiter) => this.#isLedBy(wanted) || untilMillis <= nowMillis
+    const over = this.#ledWaiters.filter(isOver)
     if (over.length === 0) return
-    this.#ledWaiters = led ? [] : this.#ledWaiters.filter(({ untilMillis }) => untilMillis > nowMillis)
-    for (const { done } of over) done(led)
+    this.#ledWaiters = this.#ledWaiters.filter((waiter) => !isOver(waiter))
+    for (const { done, wanted } of over) done(this.#isLedBy(wanted))
+  }
+
+  /** Hands the leadership to another member. Who leads in the end `whenLed` tells. */
+  transfer(to: NodeId): ReturnType<Raft["transfer"]> {
+    const begun = this.#raft.transfer(to, this.#ports.nowMillis())
+    this.#ports.wake()
+    return begun
   }
 
   /** A command as `encodeCommand` makes it. `done` is called once, unless this member stops before. */
@@ -429,6 +446,8 @@ export class Member {
     const { shelf, tables } = this.#ports
     const { mvcc } = this.machine
     const { revision } = mvcc
+    // Whoever reads the state at length is told that it goes.
+    this.sweeper.restart()
     yield* shelf.install(snapshot, () => {
       this.machine.reload()
       this.machine.membership = encodeMembership(snapshot.membership)

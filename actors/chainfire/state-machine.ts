@@ -11,12 +11,13 @@ import { Either } from "effect"
 import type { NodeId } from "#actors/raft/raft-messages.ts"
 import type { Replacement } from "#protocols/chainfire.ts"
 import type { AuthenticateResponse } from "#protocols/wire/etcd/auth.ts"
-import type { MemberUpdateResponse } from "#protocols/wire/etcd/cluster.ts"
+import type { AlarmResponse, MemberUpdateResponse } from "#protocols/wire/etcd/cluster.ts"
 import { type EtcdError, etcdErrors } from "#protocols/wire/etcd/errors.ts"
 import type { CompactionResponse, ResponseHeader } from "#protocols/wire/etcd/kv.ts"
 import type { DeleteRangeResponse, PutResponse } from "#protocols/wire/etcd/kv-fast.ts"
 import type { LeaseGrantResponse, LeaseRevokeResponse } from "#protocols/wire/etcd/lease.ts"
 import type { TxnResponse } from "#protocols/wire/etcd/txn-fast.ts"
+import { Alarms } from "./alarms.ts"
 import { AuthStore, type AuthTables } from "./auth-store.ts"
 import { AuthTokens } from "./auth-tokens.ts"
 import { refusesCommand } from "./authorisation.ts"
@@ -24,16 +25,10 @@ import type { AuthChange, AuthenticateCommand, Command } from "./command.ts"
 import { deleteRange, headerAt, put, txn } from "./kv-write.ts"
 import { type LeaseTables, Lessor } from "./lessor.ts"
 import { dropRecord, type MemberRecord, putRecord, recordsIn } from "./member-records.ts"
-import {
-  type Change,
-  Compacted,
-  FutureRevision,
-  Mvcc,
-  type MvccState,
-  type Table,
-  type Tables
-} from "./mvcc.ts"
+import { type Change, Compacted, FutureRevision, Mvcc, type Table, type Tables } from "./mvcc.ts"
+import { refusedByAlarm } from "./quota.ts"
 import { decodeReplacement, encodeReplacement } from "./replacement.ts"
+import { decodeState, encodeState, RestoreUnfinished, restoringKey, stateKey } from "./stored-state.ts"
 
 export interface StateTables extends Tables, LeaseTables, AuthTables {
   readonly meta: Table
@@ -46,6 +41,7 @@ export type Response =
   | CompactionResponse
   | LeaseGrantResponse
   | LeaseRevokeResponse
+  | AlarmResponse
   | MemberUpdateResponse
   | AuthenticateResponse
   /** To a change of who may do what. */
@@ -63,18 +59,13 @@ export interface Listener {
 }
 
 const encoder = new TextEncoder()
-const stateKey = encoder.encode("state")
 const replacementKey = encoder.encode("replacement")
 const membershipKey = encoder.encode("membership")
-
-interface Counters extends MvccState {
-  readonly index: number
-  readonly term: number
-}
 
 export class StateMachine {
   readonly mvcc: Mvcc
   readonly lessor: Lessor
+  readonly alarms: Alarms
   readonly auth: AuthStore
   /** Of this member: how long each is good is nothing that is agreed on. */
   readonly tokens = new AuthTokens()
@@ -90,20 +81,23 @@ export class StateMachine {
     this.#tables = tables
     this.#listener = listener
     this.#nowMillis = nowMillis
-    const counters = countersIn(tables.meta)
+    if (tables.meta.get(restoringKey) !== undefined) throw new RestoreUnfinished()
+    const counters = decodeState(tables.meta.get(stateKey))
     this.#appliedIndex = counters.index
     this.#appliedTerm = counters.term
     this.mvcc = new Mvcc(tables, counters)
     this.lessor = new Lessor(tables, leaseSecondsMin)
+    this.alarms = new Alarms(tables.meta)
     this.auth = new AuthStore(tables)
   }
 
   /** A snapshot has taken the place of what was in the tables. */
   reload(): void {
-    const counters = countersIn(this.#tables.meta)
+    const counters = decodeState(this.#tables.meta.get(stateKey))
     this.#appliedIndex = counters.index
     this.#appliedTerm = counters.term
     this.mvcc.reload(counters)
+    this.alarms.reload()
     this.auth.reload()
     // Whose tokens were to go meanwhile is not known.
     this.tokens.clear()
@@ -152,12 +146,13 @@ export class StateMachine {
     this.#appliedIndex = index
     this.#appliedTerm = term
     const { compactRevision, revision } = this.mvcc
-    this.#tables.meta.put(stateKey, bytesOf([index, term, revision, compactRevision]))
+    this.#tables.meta.put(stateKey, encodeState({ index, term, revision, compactRevision }))
     return outcome
   }
 
   #execute(command: Command, index: number): Outcome {
-    const refused = this.auth.enabled ? refusesCommand(this, command) : undefined
+    const refused =
+      (this.auth.enabled ? refusesCommand(this, command) : undefined) ?? refusedByAlarm(this.alarms, command)
     if (refused !== undefined) return Either.left(refused)
     switch (command._tag) {
       case "Put":
@@ -172,6 +167,11 @@ export class StateMachine {
         return this.#grant(command.request.ID, command.request.TTL)
       case "LeaseRevoke":
         return this.#revoke(command.request.ID)
+      case "Alarm":
+        return Either.right({
+          header: headerAt(this.mvcc.revision),
+          alarms: this.alarms.carryOut(command.request)
+        })
       case "SetMember":
         putRecord(this.#tables.meta, command.request)
         return this.#membersChanged()
@@ -284,22 +284,3 @@ export class StateMachine {
 const alone = new Uint8Array(0)
 
 export const putMembership = (meta: Table, encoded: Uint8Array): void => meta.put(membershipKey, encoded)
-
-const countersIn = (meta: Table): Counters => {
-  const record = meta.get(stateKey)
-  const [index = 0, term = 0, revision = 1, compactRevision = -1] =
-    record === undefined ? [] : numbersOf(record)
-  return { index, term, revision, compactRevision }
-}
-
-const bytesOf = (numbers: ReadonlyArray<number>): Uint8Array => {
-  const bytes = new Uint8Array(8 * numbers.length)
-  const view = new DataView(bytes.buffer)
-  for (const [place, value] of numbers.entries()) view.setFloat64(8 * place, value)
-  return bytes
-}
-
-const numbersOf = (bytes: Uint8Array): ReadonlyArray<number> => {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  return Array.from({ length: bytes.length / 8 }, (_, place) => view.getFloat64(8 * place))
-}

@@ -16,6 +16,8 @@ export class Sweeper {
   #from: Uint8Array | undefined
   #swept = -1
   #holds = 0
+  #states = 0
+  #waiting: Array<() => void> = []
 
   constructor(mvcc: Mvcc) {
     this.#mvcc = mvcc
@@ -30,6 +32,11 @@ export class Sweeper {
     return this.#swept === this.#mvcc.compactRevision
   }
 
+  /** Another number each time that the state has been replaced. */
+  get states(): number {
+    return this.#states
+  }
+
   get isHeld(): boolean {
     return this.#holds > 0
   }
@@ -39,15 +46,27 @@ export class Sweeper {
     this.#holds++
     let held = true
     return () => {
-      if (held) this.#holds--
+      if (!held) return
       held = false
+      this.#holds--
+      if (this.#holds > 0) return
+      const waiting = this.#waiting
+      this.#waiting = []
+      for (const go of waiting) go()
     }
   }
 
   /** Another state has taken the place of the one that was swept. */
   restart(): void {
+    this.#states++
     this.#swept = -1
     this.#from = undefined
+  }
+
+  /** Calls back once nobody holds it any more. Somebody may hold it again then. */
+  whenFree(go: () => void): void {
+    if (this.isHeld) this.#waiting.push(go)
+    else go()
   }
 
   /** A piece, after looking at so many versions. Whether it has changed anything is in the tables. */

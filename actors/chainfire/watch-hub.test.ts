@@ -166,3 +166,23 @@ test("whatever is written, and whenever watchers have room, each sees every chan
     { numRuns: 500 }
   )
 })
+
+test("those who get the same events get the same array, so that it is encoded once", (t) => {
+  const { mvcc, hub } = new Store()
+  const heard: Array<ReadonlyArray<WatchEvent>> = []
+  const sink = {
+    deliver: (_id: number, _at: number, events: ReadonlyArray<WatchEvent>) => heard.push(events) > 0,
+    behind: () => t.fail()
+  }
+  const options = { range: one("a"), startRevision: 0, prevKv: false, noPut: false, noDelete: false }
+  for (const id of [1, 2]) hub.add(id, options, { ...sink, compacted: () => t.fail() })
+  for (const id of [3, 4]) hub.add(id, { ...options, prevKv: true }, { ...sink, compacted: () => t.fail() })
+  mvcc.begin()
+  mvcc.put(bytes("a"), bytes("1"))
+  hub.publish(mvcc.revision + 1, mvcc.commit())
+  t.is(heard.length, 4)
+  t.is(heard[0], heard[1])
+  t.is(heard[2], heard[3])
+  t.not(heard[0], heard[2])
+  t.true(hub.isSynced(1))
+})

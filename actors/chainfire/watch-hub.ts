@@ -29,7 +29,10 @@ export interface WatchEvent {
 }
 
 export interface WatchSink {
-  /** All events of it up to and with a revision. False: take a pause, `resume` says when it is over. */
+  /**
+   * All events of it up to and with a revision. False: take a pause, `resume` says when it is over. Those who get the
+   * same events get the same array, and the same objects in it.
+   */
   readonly deliver: (watch: number, revision: number, events: ReadonlyArray<WatchEvent>) => boolean
   /** It is parked although it had room: `resume` it. */
   readonly behind: (watch: number) => void
@@ -103,15 +106,21 @@ export class WatchHub {
     return true
   }
 
+  /** Whether it has been told everything up to now. */
+  isSynced(id: number): boolean {
+    return this.#watchers.get(id)?.state === "synced"
+  }
+
   /** A transaction was committed: whoever is synced and watches one of its keys sees it now. */
   publish(revision: number, changes: ReadonlyArray<Change>): void {
     if (this.#watchers.size === 0) return
-    const events = new Map<Watcher, Array<WatchEvent>>()
+    const events = new Map<Watcher, ReadonlyArray<WatchEvent>>()
     for (const change of changes) {
+      const forms = new Forms(change)
       const watchers = this.#byKey.get(latin1(change.kv.key))
-      if (watchers !== undefined) for (const watcher of watchers) collect(watcher, change, revision, events)
+      if (watchers !== undefined) for (const watcher of watchers) collect(watcher, forms, revision, events)
       for (const watcher of this.#byRange) {
-        if (contains(watcher, change.kv.key)) collect(watcher, change, revision, events)
+        if (contains(watcher, change.kv.key)) collect(watcher, forms, revision, events)
       }
     }
     for (const [watcher, seen] of events) {
@@ -200,16 +209,37 @@ export class WatchHub {
   }
 }
 
+/** What is told of one change: to all that want it with the previous value the same, and to all others. */
+class Forms {
+  readonly change: Change
+  #plain: ReadonlyArray<WatchEvent> | undefined
+  #withPrevious: ReadonlyArray<WatchEvent> | undefined
+
+  constructor(change: Change) {
+    this.change = change
+  }
+
+  for({ options }: Watcher): ReadonlyArray<WatchEvent> {
+    const { kv, prevKv, type } = this.change
+    if (options.prevKv) {
+      this.#withPrevious ??= [{ type, kv, prevKv }]
+      return this.#withPrevious
+    }
+    this.#plain ??= [{ type, kv, prevKv: undefined }]
+    return this.#plain
+  }
+}
+
 const collect = (
   watcher: Watcher,
-  change: Change,
+  forms: Forms,
   revision: number,
-  events: Map<Watcher, Array<WatchEvent>>
+  events: Map<Watcher, ReadonlyArray<WatchEvent>>
 ): void => {
-  if (revision < watcher.nextRevision || filtered(watcher, change)) return
+  if (revision < watcher.nextRevision || filtered(watcher, forms.change)) return
   const seen = events.get(watcher)
-  if (seen === undefined) events.set(watcher, [eventOf(watcher, change)])
-  else seen.push(eventOf(watcher, change))
+  const event = forms.for(watcher)
+  events.set(watcher, seen === undefined ? event : [...seen, ...event])
 }
 
 const contains = ({ end, options }: Watcher, key: Uint8Array): boolean => {
