@@ -44,10 +44,12 @@ import {
 import { AlarmType } from "#protocols/wire/etcd/cluster.ts"
 import type { EtcdError } from "#protocols/wire/etcd/errors.ts"
 import { etcdErrors, GrpcCode } from "#protocols/wire/etcd/errors.ts"
+import { CompactionRequest } from "#protocols/wire/etcd/kv.ts"
 import { LeaseRevokeRequest } from "#protocols/wire/etcd/lease.ts"
 import { identity } from "./admission-actor.ts"
 import { alarmText } from "./alarms.ts"
-import { root } from "./auth-store.ts"
+import { type Asker, root } from "./auth-store.ts"
+import { type AutoCompactor, autoCompactorOf } from "./auto-compaction.ts"
 import { decodeCommand, encodeCommand } from "./command.ts"
 import { encodeResponse } from "./command-codecs.ts"
 import { authCalls } from "./etcd-auth.ts"
@@ -155,6 +157,7 @@ interface State {
   readonly works: LongWorks
   readonly quota: Quota
   readonly progress: WatchProgress
+  readonly compactor: AutoCompactor | undefined
 }
 
 export const Chainfire = Actor.make("chainfire", {
@@ -347,6 +350,7 @@ export const Chainfire = Actor.make("chainfire", {
         works,
         quota,
         progress,
+        compactor: autoCompactorOf(settings),
         told: { leader: 0, term: 0, members: undefined, replacement: undefined }
       }
       return state
@@ -372,6 +376,7 @@ export const Chainfire = Actor.make("chainfire", {
       state.surface.tick()
       state.works.expire()
       state.progress.look(context.nowMillis())
+      compactByItself(state, () => context.nowMillis())
       state.quota.look(machine.mvcc.revision)
       return state
     },
@@ -505,13 +510,24 @@ const publishNews = ({ endpoint, member, told }: State, context: Pick<Context, "
   context.publish(new ReplacementAdvanced({ id: replacement.id, step, waitsFor }))
 }
 
+/** The period that etcd calls retention is over, or there are more revisions than are kept. */
+const compactByItself = ({ compactor, member }: State, nowMillis: () => number): void => {
+  const { lessor, mvcc } = member.machine
+  const revision = compactor?.look(nowMillis(), mvcc.revision, lessor.counts)
+  if (compactor === undefined || revision === undefined) return
+  const request = CompactionRequest.encode({ revision, physical: false })
+  member.propose(encodeCommand("Compact", request, itself(member)), (proposed) => {
+    // Refused by the state machine: somebody has compacted as far already.
+    if (proposed._tag === "Applied") compactor.done(nowMillis(), revision)
+  })
+}
+
 /** On its own account a member does what it does as root, as in etcd. */
-const revocation = ({ machine: { auth } }: Member, ID: bigint): Uint8Array =>
-  encodeCommand(
-    "LeaseRevoke",
-    LeaseRevokeRequest.encode({ ID }),
-    auth.enabled ? { user: root, revision: auth.revision } : undefined
-  )
+const itself = ({ machine: { auth } }: Member): Asker | undefined =>
+  auth.enabled ? { user: root, revision: auth.revision } : undefined
+
+const revocation = (member: Member, ID: bigint): Uint8Array =>
+  encodeCommand("LeaseRevoke", LeaseRevokeRequest.encode({ ID }), itself(member))
 
 const refusal = ({ code, message }: EtcdError): EtcdRefusal => new EtcdRefusal({ code, reason: message })
 
