@@ -75,6 +75,6 @@ test("clients are told what they can do about it; a bug is none of their busines
   t.is(faultOfWork(new TooMuchWork()), etcdErrors.tooManyRequests)
   const stalled = faultOfWork(new WorkStalled({ millis: 300_000 }))
   t.is(stalled.code, GrpcCode.unavailable)
-  t.regex(stalled.message, /^etcdserver: nobody has read on for 300 s/)
+  t.regex(stalled.message, /^etcdserver: nobody has read on in time, for 300 s/)
   t.throws(() => faultOfWork(new TypeError("oops")), { instanceOf: TypeError })
 })

@@ -102,6 +102,27 @@ test("one that nobody wakes is given up, and lets go of what it holds", (t) => {
   t.true(ends[0] instanceof WorkStalled)
 })
 
+test("one that is woken again and again, and never gets through, is given up as well", (t) => {
+  const { settle, state, works } = world()
+  let go = () => {}
+  function* slow(): Work {
+    for (;;)
+      yield (next) => {
+        go = next
+      }
+  }
+  const ends: Array<unknown> = []
+  works.start(slow(), (problem) => ends.push(problem))
+  for (let hours = 0; hours < 7; hours++) {
+    settle()
+    works.expire()
+    t.is(ends.length, hours < 6 ? 0 : 1)
+    state.nowMillis += 60 * 60_000
+    go()
+  }
+  t.true(ends[0] instanceof WorkStalled)
+})
+
 test("there is a bound", (t) => {
   const { works } = world()
   function* idle(): Work {

@@ -15,10 +15,13 @@ export type Work = Generator<Wait | undefined, void>
 export const worksMax = 16
 const sliceMillis = 2
 export const waitMillisMax = 5 * 60_000
+/** And with all its waiting; for a snapshot of two gigabytes that is a hundred kilobytes a second. */
+export const workMillisMax = 6 * 60 * 60_000
 
 export class WorkStalled extends Data.TaggedError("WorkStalled")<{ readonly millis: number }> {
   override get message() {
-    return `nobody has read on for ${Math.round(this.millis / 1_000)} s; begin again, and read`
+    const seconds = Math.round(this.millis / 1_000)
+    return `nobody has read on in time, for ${seconds} s; begin again, and read faster`
   }
 }
 
@@ -26,6 +29,7 @@ interface Running {
   readonly work: Work
   /** Called once: with nothing, or with what it threw. */
   readonly ended: (problem: unknown) => void
+  readonly sinceMillis: number
   /** Undefined while it may go on. */
   waitingSinceMillis: number | undefined
 }
@@ -54,7 +58,8 @@ export class LongWorks {
   /** False: there are too many already, and `ended` is not called. */
   start(work: Work, ended: (problem: unknown) => void): boolean {
     if (this.#works.size >= worksMax) return false
-    this.#works.add({ work, ended, waitingSinceMillis: undefined })
+    const sinceMillis = this.#ports.nowMillis()
+    this.#works.add({ work, ended, sinceMillis, waitingSinceMillis: undefined })
     this.#wake()
     return true
   }
@@ -75,10 +80,13 @@ export class LongWorks {
   expire(): void {
     const nowMillis = this.#ports.nowMillis()
     for (const running of this.#works) {
-      const millis = nowMillis - (running.waitingSinceMillis ?? nowMillis)
-      if (millis < waitMillisMax) continue
+      if (running.waitingSinceMillis === undefined) continue
+      const isOver =
+        nowMillis - running.waitingSinceMillis >= waitMillisMax ||
+        nowMillis - running.sinceMillis >= workMillisMax
+      if (!isOver) continue
       running.work.return()
-      this.#end(running, new WorkStalled({ millis }))
+      this.#end(running, new WorkStalled({ millis: nowMillis - running.sinceMillis }))
     }
   }
 
