@@ -74,6 +74,25 @@ test("a command that no quorum hears of is answered in time: it may be carried o
   t.true(tookMillis < 7_000, `${tookMillis} ms`)
 })
 
+test("a member that is further behind than its leader has in memory gets the rest from the journal", (t) => {
+  const world = new SimWorld(3)
+  const cluster = new MemberCluster(world, 3, { memoryEntriesMax: 8, appendEntriesMax: 4 })
+  const dumps = world.run(
+    Effect.gen(function* () {
+      yield* Effect.forEach(cluster.ids, (id) => cluster.start(id))
+      yield* Effect.sleep("5 seconds")
+      const away = cluster.ids.find((id) => id !== cluster.leader?.id) ?? 1
+      cluster.kill(away)
+      for (let count = 0; count < 50; count++) yield* put(cluster, `k${count}`, `${count}`)
+      yield* cluster.start(away)
+      yield* Effect.sleep("5 seconds")
+      return cluster.ids.map((id) => dump(cluster.member(id)))
+    })
+  )
+  t.regex(dumps[0] ?? "", /49/)
+  t.is(new Set(dumps).size, 1)
+})
+
 test("a member that stops in order and starts again has everything, without the others", (t) => {
   const world = new SimWorld(1)
   const cluster = new MemberCluster(world, 1)

@@ -395,7 +395,8 @@ export class Member {
     }
     this.#answerReads()
     for (const { bytesMax, from, to } of batch.entriesWanted) {
-      this.#step({ _tag: "Entries", from, entries: this.#log.read(from, to, bytesMax) })
+      // The core names the last one that it wants, and the journal the first that it need not read.
+      this.#step({ _tag: "Entries", from, entries: this.#log.read(from, to + 1, bytesMax) })
     }
     for (const wanted of batch.chunksWanted) this.#snapshots.read(wanted)
   }
