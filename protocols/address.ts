@@ -42,7 +42,8 @@ export const AddressOf = <const Classes extends ReadonlyArray<AddressedMessage>>
   return Schema.transform(
     Schema.String.pipe(Schema.startsWith("/"), Schema.maxLength(4_096)),
     Schema.declare(accepts, {
-      identifier: `AddressOf(${messages.map(({ _tag }) => _tag).join(", ")})`
+      identifier: `AddressOf(${messages.map(({ _tag }) => _tag).join(", ")})`,
+      arbitrary: () => (fc) => fc.webPath().map((path) => address(`/node01${path}`, ...messages))
     }),
     {
       strict: true,

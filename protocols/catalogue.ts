@@ -16,6 +16,7 @@ import * as breakers from "./breakers.ts"
 import type { CatalogueEntry, JsonSchema } from "./catalogue-requests.ts"
 import * as requests from "./catalogue-requests.ts"
 import * as chainfire from "./chainfire.ts"
+import * as chainfireKeys from "./chainfire-keys.ts"
 import * as demonstration from "./demonstration.ts"
 import * as failover from "./failover.ts"
 import * as links from "./links.ts"
@@ -36,6 +37,7 @@ const components: Readonly<Record<string, Readonly<Record<string, unknown>>>> = 
   breakers,
   failover,
   chainfire,
+  "chainfire-keys": chainfireKeys,
   demonstration
 }
 

@@ -8,10 +8,15 @@ import { createHash, randomUUID } from "node:crypto"
 import { Cause, Effect, Layer, Queue } from "effect"
 import type { MemberArgs } from "#actors/chainfire/member-actor.ts"
 import { MemberRecord } from "#actors/chainfire/member-records.ts"
+import { TreeCoordination } from "#actors/cluster/coordination-actor.ts"
 import { LinkDatagrams } from "#actors/cluster/links-actor.ts"
 import { RegistryView } from "#actors/cluster/registry-actor.ts"
+import { leasesOn } from "#actors/kernel/coordination/coordination-leases.ts"
+import { WorldClock } from "#actors/kernel/ports/clock.ts"
+import type { Coordination } from "#actors/kernel/ports/coordination.ts"
 import { Datagrams } from "#actors/kernel/ports/datagrams.ts"
 import { Grpc } from "#actors/kernel/ports/grpc.ts"
+import { Leases } from "#actors/kernel/ports/leases.ts"
 import { Links } from "#actors/kernel/ports/links.ts"
 import type { ChildSpec } from "#actors/kernel/ports/supervision.ts"
 import { describeCause } from "#actors/kernel/ref.ts"
@@ -30,8 +35,9 @@ import { protocolVersion } from "#protocols/wire/frames.ts"
 import * as Supervisor from "./engine/supervisor.ts"
 import { child } from "./engine/tree.ts"
 import { type Live, live } from "./live.ts"
-import { chainfire } from "./trees/chainfire.ts"
+import { chainfire, memberPath } from "./trees/chainfire.ts"
 import { cluster } from "./trees/cluster.ts"
+import { rolesTree } from "./trees/roles.ts"
 
 export interface NodeOptions {
   readonly name: string
@@ -53,7 +59,9 @@ export interface NodeOptions {
   /** Of which nodes chainfire's group consists; without it of this one alone. */
   readonly chainfire?: ChainfireMembers
   /** What the node has to do, started after the cluster and chainfire. */
-  readonly work: ReadonlyArray<ChildSpec<Live | Links | Datagrams>>
+  readonly work: ReadonlyArray<ChildSpec<Live | Links | Datagrams | Coordination | Leases>>
+  /** Each of them one node of the group has at a time; its components learn of it from the role agent. */
+  readonly roles?: ReadonlyArray<string>
 }
 
 export interface ChainfireMembers {
@@ -97,6 +105,14 @@ const memberArgs = (options: NodeOptions, addresses: Addresses): Omit<MemberArgs
   }
 }
 
+/** By any member; the one of this node comes first. */
+const coordinationOf = ({ chainfire, name }: NodeOptions): TreeCoordination => {
+  const others = (chainfire?.initial ?? []).filter((member) => member.name !== name)
+  return new TreeCoordination({
+    members: [name, ...others.map((member) => member.name)].map(memberPath)
+  })
+}
+
 const idOf = (name: string): bigint => createHash("sha256").update(name).digest().readBigUInt64BE(0)
 
 interface Refusal {
@@ -121,7 +137,7 @@ export const runNode = <A, E, R>(
   use: (system: ActorSystem.ActorSystem, addresses: Addresses) => Effect.Effect<A, E, R>
 ) =>
   Effect.gen(function* () {
-    const { clientPort, dataDirectory, host, name, port, seeds, tls, work, zone } = options
+    const { clientPort, dataDirectory, host, name, port, roles = [], seeds, tls, work, zone } = options
     const tokens = yield* openTokens(dataDirectory, options.cluster)
     const self = { protocol: protocolVersion, cluster: options.cluster, name, bootId: randomUUID() }
     const datagrams = new LinkDatagrams()
@@ -129,6 +145,11 @@ export const runNode = <A, E, R>(
     const onRefused: OnRefused = (introduction, fault) => {
       refused.unsafeOffer({ name: introduction?.name ?? "somebody", reason: fault.message })
     }
+    const coordination = coordinationOf(options)
+    const leases = Layer.effect(
+      Leases,
+      Effect.map(WorldClock, (clock) => leasesOn(coordination.coordination, clock))
+    )
     const where = { ...(host !== undefined && { host }), ...(tls !== undefined && { tls }) }
     const ports = Layer.mergeAll(
       socketioLinks({ self, tokens, port, onRefused, ...where }),
@@ -140,7 +161,9 @@ export const runNode = <A, E, R>(
       fileJournals(dataDirectory),
       lmdbStores(dataDirectory),
       ScryptSecrets,
-      Layer.succeed(Datagrams, datagrams)
+      Layer.succeed(Datagrams, datagrams),
+      coordination.layer,
+      leases
     ).pipe(Layer.provideMerge(live))
     return yield* Effect.gen(function* () {
       const links = yield* Links
@@ -154,6 +177,9 @@ export const runNode = <A, E, R>(
         children: [
           child(cluster({ self: links.self, metadata, seeds, datagrams, view })),
           child(chainfire(memberArgs(options, addresses))),
+          child(
+            rolesTree({ self: links.self, coordination, roles, isGroup: options.chainfire !== undefined })
+          ),
           ...work
         ]
       })

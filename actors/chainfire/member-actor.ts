@@ -61,6 +61,7 @@ import { maintenanceCalls } from "./etcd-maintenance.ts"
 import { snapshotStream } from "./etcd-snapshot.ts"
 import { etcdStreams } from "./etcd-streams.ts"
 import { EtcdSurface } from "./etcd-surface.ts"
+import { Keys } from "./keys-actor.ts"
 import { LongWorks } from "./long-work.ts"
 import { Member } from "./member.ts"
 import { MemberChanges } from "./member-changes.ts"
@@ -72,6 +73,7 @@ import { Quota } from "./quota.ts"
 import { type ChainfireSettings, settingsOf } from "./settings.ts"
 import type { Response } from "./state-machine.ts"
 import { WatchProgress } from "./watch-progress.ts"
+import { Watches } from "./watches-actor.ts"
 
 export interface MemberArgs {
   readonly clusterId: bigint
@@ -335,6 +337,8 @@ export const Chainfire = Actor.make("chainfire", {
       })
       yield* Effect.addFinalizer(() => Effect.sync(() => surface.close()))
       yield* (yield* Grpc).serve(surface.service)
+      context.spawn(Keys, { args: { endpoint: { ...endpoint, renew } } })
+      context.spawn(Watches, { args: { member } })
       context.every(leaseTickMillis, new LeaseTick(), "leases")
       context.every(announceMillis, new AnnounceTick(), "announcement")
       wake()

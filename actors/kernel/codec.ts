@@ -154,9 +154,14 @@ const byEffect = (ast: AST.AST, direction: Direction): Parser => {
   }
 }
 
+/** Bytes come with most messages that come often. What is annotated has the parser of the original. */
+const { ast: bytes } = Schema.Uint8ArrayFromSelf
+const bytesDeclaration = AST.isDeclaration(bytes) ? bytes.decodeUnknown : undefined
+
 /** Effect's parser of a declaration, such as of a set, around compiled ones of what it holds. */
 const declaration = (ast: AST.Declaration, direction: Direction): Parser => {
   const { annotations, decodeUnknown, encodeUnknown, typeParameters } = ast
+  if (decodeUnknown === bytesDeclaration) return (input) => (input instanceof Uint8Array ? input : refused)
   if (typeParameters.length === 0 || isSurrogate(ast)) return byEffect(ast, direction)
   const inside = typeParameters.map(
     (type) => new AST.Declaration([], parameter(type, "decode"), parameter(type, "encode"))

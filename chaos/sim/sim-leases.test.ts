@@ -1,12 +1,21 @@
 import test from "ava"
 import { Effect, Exit } from "effect"
 import type { WorldClock } from "#actors/kernel/ports/clock.ts"
+import { leasesContract } from "#actors/kernel/fixtures/leases-contract.ts"
 import { clockDriftMax, holdMillis } from "#actors/kernel/ports/leases.ts"
 import { type LeaseHeld, LeaseLost, LeasesUnavailable } from "#protocols/leases.ts"
 import { SimLeases } from "./sim-leases.ts"
 import { SimWorld } from "./world.ts"
 
 const ttl = 10_000
+
+for (const [promise, plays] of Object.entries(leasesContract)) {
+  test(`as every store of leases: ${promise}`, (t) => {
+    play((leases, { clock }) =>
+      plays({ one: leases.portOf("n1"), two: leases.portOf("n2"), clock, ttlMillis: ttl }, t)
+    )
+  })
+}
 
 test("a free name is granted, with the time that its holder may act by its own clock", (t) => {
   const lease = play((leases) => leases.portOf("n1").acquire("volumes", "n1", ttl))

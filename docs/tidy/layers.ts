@@ -45,7 +45,16 @@ export const layers: ReadonlyArray<Layer> = [
   {
     files: /^actors\/platform\//,
     imports: ["actors/platform/", "actors/kernel/", "protocols/"],
-    packages: [...host, "comedy", "jose", "lmdb", "msgpackr", "socket.io", "socket.io-client"]
+    packages: [
+      ...host,
+      "@grpc/grpc-js",
+      "comedy",
+      "jose",
+      "lmdb",
+      "msgpackr",
+      "socket.io",
+      "socket.io-client"
+    ]
   },
   { files: /^actors\/(cluster|raft)\/[^/]+-actor\.ts$/, imports: foundation, packages: ["effect"] },
   { files: /^actors\/(cluster|raft)\/[^/]+$/, imports: foundation, packages: ["effect"], pure: true },
