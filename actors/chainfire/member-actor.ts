@@ -12,6 +12,7 @@ import type { Request, Success } from "#actors/kernel/ask.ts"
 import type { InitContext } from "#actors/kernel/context.ts"
 import { Grpc } from "#actors/kernel/ports/grpc.ts"
 import { Journals } from "#actors/kernel/ports/journal.ts"
+import { Scheduling } from "#actors/kernel/ports/scheduling.ts"
 import { Secrets } from "#actors/kernel/ports/secrets.ts"
 import { Stores } from "#actors/kernel/ports/store.ts"
 import { RaftCodecError } from "#actors/raft/raft-bytes.ts"
@@ -104,6 +105,8 @@ const revocationAgainMillis = 2_000
 const sweptAtOnce = 2_000
 const announceMillis = 2_000
 const countedAtOnce = 2_000
+/** Commands and reads that wait, up to which each is carried out as it comes. */
+const loadMax = 4
 
 /** Between two slices of long work, so that what clients want comes in and goes out in between. */
 const workPauseMillis = 1
@@ -139,7 +142,7 @@ type Message =
   | FromMembers
   | GetChainfire
   | GetReplacement
-type Context = InitContext<Message, Journals | Stores | Grpc | Secrets>
+type Context = InitContext<Message, Journals | Stores | Grpc | Secrets | Scheduling>
 
 type AskLeader = <Asked extends FromMembers & Request>(
   leader: NodeId,
@@ -173,7 +176,7 @@ export const Chainfire = Actor.make("chainfire", {
     GetChainfire,
     GetReplacement
   ],
-  services: [Journals, Stores, Grpc, Secrets],
+  services: [Journals, Stores, Grpc, Secrets, Scheduling],
   mailbox: { capacity: 100_000 },
   init: (context: Context, args: MemberArgs) =>
     Effect.gen(function* () {
@@ -182,10 +185,14 @@ export const Chainfire = Actor.make("chainfire", {
       const { dataId, id } = yield* identity(args, { environment, self }, nodeOf, context)
       const secrets = yield* Secrets
       const turn = { armed: false }
+      const scheduling = yield* Scheduling
+      const go = () => context.self.tell(new Turn(undefined, true))
+      // With few to wait for, at once; with many, what else has arrived comes along: a sync and a packet for all.
       const wake = () => {
         if (turn.armed) return
         turn.armed = true
-        context.self.tell(new Turn(undefined, true))
+        if (member.load <= loadMax) go()
+        else scheduling.arm(go, "after-io")
       }
       const nowMillis = () => context.nowMillis()
       const random = () => context.random()

@@ -229,6 +229,11 @@ export class Member {
     return this.#waiting.size
   }
 
+  /** The same, and reads that have begun. */
+  get load(): number {
+    return this.#waiting.size + this.#reads.size
+  }
+
   get wakeMillis(): number {
     return this.#failed === undefined && !this.#isExpelled ? this.#raft.wakeMillis : Number.POSITIVE_INFINITY
   }

@@ -1,0 +1,114 @@
+/**
+ * The `ultracloud` command.
+ *
+ *   npm start                                    one node, with a demonstration for its tree
+ *   npm start -- up --nodes 3                    three nodes on this machine
+ *   npm start -- node --cluster FILE --name N    one node of a cluster that a file describes
+ *   npm start -- restore --snapshot FILE --data-directory DIR
+ */
+import { Command, Options, ValidationError } from "@effect/cli"
+import { NodeContext, NodeRuntime } from "@effect/platform-node"
+import { Data, Effect, Layer, Schema } from "effect"
+import { fileJournals } from "#actors/platform/file-journal.ts"
+import { lmdbStores } from "#actors/platform/lmdb-stores.ts"
+import { restoreChainfire } from "./chainfire-restore.ts"
+import { nodeOptions, readSpec } from "./cluster-spec.ts"
+import { live } from "./live.ts"
+import { nodesMax, runLocalNodes } from "./local-nodes.ts"
+import { type NodeOptions, runNode } from "./node.ts"
+import { watchTree } from "./shell/watch-tree.ts"
+import { demonstration } from "./trees/demonstration.ts"
+
+/** It has said why. */
+class NodeFailed extends Data.TaggedError("NodeFailed") {}
+
+const running = (options: NodeOptions) =>
+  runNode(options, watchTree).pipe(Effect.mapError(() => new NodeFailed()))
+
+const alone = Effect.suspend(() => {
+  const name = "node01"
+  return running({
+    name,
+    cluster: "demonstration",
+    dataDirectory: `work/${name}`,
+    port: 7700,
+    seeds: [],
+    zone: "zone-a",
+    clientPort: 2379,
+    work: demonstration(name, "forked")
+  })
+})
+
+const nodes = Options.integer("nodes").pipe(
+  Options.withSchema(Schema.Int.pipe(Schema.between(1, nodesMax))),
+  Options.withDescription("how many, each a process of its own; their data is kept in work/"),
+  Options.withDefault(1)
+)
+
+const up = Command.make("up", { nodes }, ({ nodes }) =>
+  nodes === 1
+    ? alone
+    : runLocalNodes(nodes, `work/${nodes}-nodes`).pipe(
+        Effect.tapError(({ message }) => complain(message)),
+        Effect.mapError(() => new NodeFailed())
+      )
+).pipe(Command.withDescription("run a cluster on this machine"))
+
+const cluster = Options.file("cluster", { exists: "yes" }).pipe(
+  Options.withDescription("the file that describes the cluster, the same on all nodes")
+)
+const name = Options.text("name").pipe(Options.withDescription("which of its nodes this one is"))
+
+const node = Command.make("node", { cluster, name }, ({ cluster: path, name }) =>
+  Effect.gen(function* () {
+    const spec = yield* readSpec(path)
+    const options = yield* nodeOptions(spec, name)
+    yield* running(options)
+  }).pipe(Effect.tapErrorTag("SpecRefused", ({ message }) => complain(message)))
+).pipe(Command.withDescription("run one node of a cluster"))
+
+const snapshot = Options.file("snapshot", { exists: "yes" }).pipe(
+  Options.withDescription("as `etcdctl snapshot save` writes it, of etcd or of chainfire")
+)
+const dataDirectory = Options.text("data-directory").pipe(
+  Options.withDescription("of a node that has never started; do the same for every member of the group")
+)
+
+const restore = Command.make("restore", { snapshot, dataDirectory }, ({ dataDirectory, snapshot }) =>
+  restoreChainfire(snapshot).pipe(
+    Effect.tap(({ leases, revision, versions }) =>
+      Effect.sync(() =>
+        process.stdout.write(
+          `${dataDirectory} has revision ${revision}, ${versions} versions of keys and ${leases} leases\n`
+        )
+      )
+    ),
+    Effect.scoped,
+    Effect.provide(Layer.mergeAll(fileJournals(dataDirectory), lmdbStores(dataDirectory))),
+    Effect.provide(live),
+    Effect.tapError(({ message }) => complain(message)),
+    Effect.mapError(() => new NodeFailed())
+  )
+).pipe(Command.withDescription("fill the data directory of a member from a snapshot, before it starts"))
+
+const complain = (message: string) => Effect.sync(() => process.stderr.write(`ultracloud: ${message}\n`))
+
+const usageError = Effect.sync(() => {
+  process.exitCode = 2
+})
+
+const ultracloud = Command.make("ultracloud", {}, () => alone).pipe(
+  Command.withSubcommands([up, node, restore])
+)
+const run = Command.run(ultracloud, { name: "ultracloud", version: "0.1.0" })
+
+// Whoever read our output is gone (`npm start | head`): stop in order instead of crashing on it.
+process.stdout.on("error", () => process.kill(process.pid, "SIGINT"))
+
+NodeRuntime.runMain(
+  run(process.argv).pipe(
+    Effect.catchIf(ValidationError.isValidationError, () => usageError),
+    Effect.provide(NodeContext.layer)
+  ),
+  { disableErrorReporting: true }
+)
