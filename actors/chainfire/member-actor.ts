@@ -25,8 +25,6 @@ import {
   AbortReplacement,
   Announce,
   CarryOut,
-  ChainfireLed,
-  ChainfireMembersChanged,
   type ChainfireStatus,
   ChangeMembers,
   EtcdRefusal,
@@ -38,7 +36,6 @@ import {
   RenewLease,
   ReplaceMember,
   type Replacement,
-  ReplacementAdvanced,
   ReplacementRefused,
   WasThere
 } from "#protocols/chainfire.ts"
@@ -68,6 +65,7 @@ import { Member } from "./member.ts"
 import { MemberChanges } from "./member-changes.ts"
 import type { MemberRecord } from "./member-records.ts"
 import type { LogLimits } from "./member-snapshots.ts"
+import { publishNews, type Told } from "./news-actor.ts"
 import { openState } from "./open-state-actor.ts"
 import { RaisedAlarm } from "./own-proposals.ts"
 import { Quota } from "./quota.ts"
@@ -116,6 +114,8 @@ class LeaseTick extends Schema.TaggedClass<LeaseTick>()("LeaseTick", {}) {}
 class AnnounceTick extends Schema.TaggedClass<AnnounceTick>()("AnnounceTick", {}) {}
 /** A slice of what takes long. */
 class WorkTurn extends Schema.TaggedClass<WorkTurn>()("WorkTurn", {}) {}
+/** As the links say. */
+class LeaderLost extends Schema.TaggedClass<LeaderLost>()("LeaderLost", { leader: Schema.Int }) {}
 class DiskFailed extends Schema.TaggedClass<DiskFailed>()("DiskFailed", { fault: Schema.Unknown }) {}
 
 /** What members send each other. */
@@ -138,6 +138,7 @@ type Message =
   | LeaseTick
   | AnnounceTick
   | WorkTurn
+  | LeaderLost
   | DiskFailed
   | FromMembers
   | GetChainfire
@@ -156,6 +157,7 @@ interface State {
   readonly endpoint: Endpoint
   readonly announce: () => void
   readonly told: Told
+  readonly watchLeader: (leader: NodeId) => void
   readonly expel: (name: string, member: NodeId) => void
   readonly surface: EtcdSurface
   readonly turn: { armed: boolean }
@@ -171,6 +173,7 @@ export const Chainfire = Actor.make("chainfire", {
     LeaseTick,
     AnnounceTick,
     WorkTurn,
+    LeaderLost,
     DiskFailed,
     ...fromMembers,
     GetChainfire,
@@ -350,7 +353,15 @@ export const Chainfire = Actor.make("chainfire", {
       context.every(announceMillis, new AnnounceTick(), "announcement")
       wake()
       const expel = (name: string, one: NodeId) => nodeOf(name).tell(new Expelled({ member: one }))
+      let watched: ReturnType<typeof nodeOf> | undefined
+      /** One that dies is missed at once, and not only when it has been silent for long. */
+      const watchLeader = (leader: NodeId) => {
+        if (watched !== undefined) context.unwatch(watched)
+        watched = leader === 0 || leader === id ? undefined : peerOf(leader)
+        if (watched !== undefined) context.watch(watched, () => new LeaderLost({ leader }))
+      }
       const state: State = {
+        watchLeader,
         member,
         endpoint,
         askLeader,
@@ -397,6 +408,10 @@ export const Chainfire = Actor.make("chainfire", {
     },
     WorkTurn: (state) => {
       state.works.turn()
+      return state
+    },
+    LeaderLost: (state, { leader }) => {
+      if (state.member.leader === leader) state.member.lost(leader)
       return state
     },
     DiskFailed: (_state, { fault }) => {
@@ -493,33 +508,6 @@ export const Chainfire = Actor.make("chainfire", {
   },
   inspect: ({ member }) => statusOf(member)
 })
-
-/** What operators, and whoever looks on, are told when it has changed. */
-interface Told {
-  leader: NodeId
-  term: number
-  members: Membership | undefined
-  replacement: Replacement | undefined
-}
-
-const publishNews = ({ endpoint, member, told }: State, context: Pick<Context, "publish">): void => {
-  const { id, leader, membership, term } = member
-  if (told.leader !== leader || told.term !== term) {
-    told.leader = leader
-    told.term = term
-    context.publish(new ChainfireLed({ member: id, term, leader }))
-  }
-  if (told.members !== membership) {
-    told.members = membership
-    const { learners, voters } = membership
-    context.publish(new ChainfireMembersChanged({ member: id, voters, learners }))
-  }
-  const { replacement } = endpoint.changes
-  if (replacement === undefined || told.replacement === replacement) return
-  told.replacement = replacement
-  const { step, waitsFor } = replacement
-  context.publish(new ReplacementAdvanced({ id: replacement.id, step, waitsFor }))
-}
 
 /** The period that etcd calls retention is over, or there are more revisions than are kept. */
 const compactByItself = ({ compactor, member }: State, nowMillis: () => number): void => {

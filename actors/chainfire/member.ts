@@ -325,6 +325,14 @@ export class Member {
     }
   }
 
+  /** The links to it broke: it may have died. If others hear of it, nothing comes of that. */
+  lost(node: NodeId): void {
+    if (this.#failed !== undefined || this.#isExpelled) return
+    this.#step({ _tag: "PeerDown", node })
+    this.#step({ _tag: "PeerUp", node })
+    this.#ports.wake()
+  }
+
   receive(messages: ReadonlyArray<Message>): void {
     if (this.#failed !== undefined || this.#isExpelled) return
     const nowMillis = this.#ports.nowMillis()

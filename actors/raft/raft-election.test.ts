@@ -30,3 +30,17 @@ test("the first answer of each voter counts", (t) => {
   votes.add(3, true)
   t.is(votes.verdict(new Membership([1, 2, 3])), "won")
 })
+
+test("whoever has lost its leader asks for votes soon, and sticks to nobody, unless leases rest on that", (t) => {
+  const config = { ...defaultConfig, electionMillis: 1_000, heartbeatMillis: 100 }
+  const clock = new ElectionClock(config, () => 0.5, 0)
+  clock.heard(5_000)
+  clock.lost(5_010)
+  t.is(clock.deadlineMillis, 5_060)
+  t.false(clock.sticks(5_010))
+  const leased = new ElectionClock({ ...config, clockDriftMax: 0.01 }, () => 0.5, 0)
+  leased.heard(5_000)
+  leased.lost(5_010)
+  t.is(leased.deadlineMillis, 6_500)
+  t.true(leased.sticks(5_010))
+})

@@ -54,6 +54,21 @@ export class ElectionClock {
     this.#deadlineMillis = nowMillis
   }
 
+  /**
+   * Its leader is down, or looks so from here. It sticks to it no longer and asks for votes soon: others that hear
+   * of the leader refuse. Where leases rest on waiting, it waits.
+   */
+  lost(nowMillis: number): void {
+    const { clockDriftMax, heartbeatMillis } = this.#config
+    if (clockDriftMax !== undefined) {
+      if (this.#isStopped) this.restart(nowMillis)
+      return
+    }
+    this.#isStopped = false
+    this.#heardMillis = Number.NEGATIVE_INFINITY
+    this.#deadlineMillis = nowMillis + heartbeatMillis * this.#random()
+  }
+
   stop(): void {
     this.#isStopped = true
   }

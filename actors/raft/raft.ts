@@ -256,8 +256,7 @@ export class Raft {
       case "PeerDown":
         this.#down.add(event.node)
         leadership?.peerChanged(event.node, nowMillis)
-        if (leadership === undefined && event.node === this.#leader && this.#clock.isStopped)
-          this.#clock.restart(nowMillis)
+        if (leadership === undefined && event.node === this.#leader) this.#clock.lost(nowMillis)
         break
       case "PeerUp":
         this.#down.delete(event.node)
