@@ -58,7 +58,26 @@ interface Rights {
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
-const stateKey = encoder.encode("auth")
+export const authStateKey: Uint8Array = encoder.encode("auth")
+const stateKey = authStateKey
+
+export interface AuthState {
+  readonly enabled: boolean
+  readonly revision: number
+}
+
+export const encodeAuthState = ({ enabled, revision }: AuthState): Uint8Array => {
+  const record = new Uint8Array(9)
+  record[0] = enabled ? 1 : 0
+  new DataView(record.buffer).setFloat64(1, revision)
+  return record
+}
+
+export const decodeAuthState = (record: Uint8Array | undefined): AuthState => {
+  if (record === undefined) return { enabled: false, revision: 1 }
+  const view = new DataView(record.buffer, record.byteOffset, record.byteLength)
+  return { enabled: view.getUint8(0) === 1, revision: view.getFloat64(1) }
+}
 const nothing = new Uint8Array(0)
 
 const tooMany = (what: string, max: number): EtcdError => ({
@@ -92,10 +111,9 @@ export class AuthStore {
   /** Something else has taken the place of what was in the tables. */
   reload(): void {
     const { meta, roles, users } = this.#tables
-    const record = meta.get(stateKey)
-    const view = record && new DataView(record.buffer, record.byteOffset, record.byteLength)
-    this.#enabled = view?.getUint8(0) === 1
-    this.#revision = view?.getFloat64(1) ?? 1
+    const { enabled, revision } = decodeAuthState(meta.get(stateKey))
+    this.#enabled = enabled
+    this.#revision = revision
     this.#userCount = countOf(users)
     this.#roleCount = countOf(roles)
     this.#rights.clear()
@@ -309,10 +327,7 @@ export class AuthStore {
   }
 
   #store(): void {
-    const record = new Uint8Array(9)
-    record[0] = this.#enabled ? 1 : 0
-    new DataView(record.buffer).setFloat64(1, this.#revision)
-    this.#tables.meta.put(stateKey, record)
+    this.#tables.meta.put(stateKey, encodeAuthState({ enabled: this.#enabled, revision: this.#revision }))
   }
 }
 

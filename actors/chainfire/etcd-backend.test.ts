@@ -18,7 +18,12 @@ const members = [
 ]
 
 const bucketsOf = ({ machine, tables }: Local, sweptRevision = -1) => {
-  const reads = { meta: readsOf(tables.meta), leases: readsOf(tables.leases) }
+  const reads = {
+    meta: readsOf(tables.meta),
+    leases: readsOf(tables.leases),
+    users: readsOf(tables.users),
+    roles: readsOf(tables.roles)
+  }
   const backend = drive(gatherBackend(reads, sweptRevision, members))
   const all = backendBuckets(backend, machine.mvcc).map(({ name, pairs }) => {
     const found = [...pairs()].filter((pair) => pair !== undefined)

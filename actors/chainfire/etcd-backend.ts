@@ -21,6 +21,7 @@ import {
 import { AlarmMember } from "#protocols/wire/etcd/cluster.ts"
 import { KeyValue } from "#protocols/wire/etcd/kv-fast.ts"
 import { alarmOfRow } from "./alarms.ts"
+import { type AuthState, authStateKey, decodeAuthState } from "./auth-store.ts"
 import { idOf, ttlOf } from "./lessor.ts"
 import type { Mvcc } from "./mvcc.ts"
 import { compareBytes, type KeyValue as Version } from "./record.ts"
@@ -42,11 +43,23 @@ export interface Backend {
   readonly leases: ReadonlyArray<Uint8Array>
   readonly alarms: ReadonlyArray<AlarmMember>
   readonly members: ReadonlyArray<BackendMember>
+  /** Who may do what, in etcd's own records. */
+  readonly auth: AuthState
+  readonly users: ReadonlyArray<Pair>
+  readonly roles: ReadonlyArray<Pair>
+}
+
+/** What is small, at one moment. */
+export interface SmallTables {
+  readonly meta: Reads
+  readonly leases: Reads
+  readonly users: Reads
+  readonly roles: Reads
 }
 
 /** Copies what is small; `reads` may be let go of then. Yields where it may pause. */
 export function* gatherBackend(
-  reads: { readonly meta: Reads; readonly leases: Reads },
+  reads: SmallTables,
   sweptRevision: number,
   members: ReadonlyArray<BackendMember>
 ): Generator<undefined, Backend> {
@@ -63,7 +76,19 @@ export function* gatherBackend(
   }
   const last = leases.pop()
   if (last !== undefined) leases.push(last.subarray(0, (((rows - 1) % leasesInBlock) + 1) * leaseBytes))
-  return { state, sweptRevision, leases, alarms, members }
+  const auth = decodeAuthState(reads.meta.get(authStateKey))
+  const users = yield* copied(reads.users)
+  const roles = yield* copied(reads.roles)
+  return { state, sweptRevision, leases, alarms, members, auth, users, roles }
+}
+
+function* copied(rows: Reads): Generator<undefined, ReadonlyArray<Pair>> {
+  const pairs: Array<Pair> = []
+  for (const { key, value } of rows.range()) {
+    pairs.push({ key: key.slice(), value: value.slice() })
+    if (pairs.length % rowsAtOnce === 0) yield undefined
+  }
+  return pairs
 }
 
 export interface Bucket {
@@ -87,7 +112,10 @@ const pairsOf = (name: BucketName, backend: Backend, mvcc: Mvcc): Iterable<Pair 
     case "alarm":
       return sorted(backend.alarms.map((alarm) => ({ key: AlarmMember.encode(alarm), value: nothing })))
     case "auth":
-      return [{ key: utf8("authRevision"), value: encodeNumber(1) }]
+      return [
+        ...(backend.auth.enabled ? [{ key: utf8("authEnabled"), value: Uint8Array.of(1) }] : []),
+        { key: utf8("authRevision"), value: encodeNumber(backend.auth.revision) }
+      ]
     case "cluster":
       return [{ key: utf8("clusterVersion"), value: utf8("3.4.0") }]
     case "members":
@@ -98,7 +126,9 @@ const pairsOf = (name: BucketName, backend: Backend, mvcc: Mvcc): Iterable<Pair 
         }))
       )
     case "authRoles":
+      return backend.roles
     case "authUsers":
+      return backend.users
     case "members_removed":
       return []
   }

@@ -11,7 +11,6 @@ import { Either } from "effect"
 import type { GrpcCall, Unary, UnaryCall } from "#actors/kernel/ports/grpc.ts"
 import type { Secrets } from "#actors/kernel/ports/secrets.ts"
 import type { StorageFault } from "#actors/kernel/ports/storage-faults.ts"
-import type { Reads } from "#actors/kernel/ports/store.ts"
 import type { NodeId } from "#actors/raft/raft-messages.ts"
 import { type EtcdError, etcdErrors, GrpcCode } from "#protocols/wire/etcd/errors.ts"
 import type { ResponseHeader } from "#protocols/wire/etcd/kv.ts"
@@ -21,6 +20,7 @@ import type { Message } from "#protocols/wire/protobuf-message.ts"
 import { type Asker, isUserName } from "./auth-store.ts"
 import { indexOfToken } from "./auth-tokens.ts"
 import { type Command, encodeCommand } from "./command.ts"
+import type { SmallTables } from "./etcd-backend.ts"
 import type { LongWorks } from "./long-work.ts"
 import type { Member, Proposed } from "./member.ts"
 import type { MemberChanges } from "./member-changes.ts"
@@ -68,7 +68,7 @@ export interface Endpoint {
 }
 
 export interface TablesAtOnce {
-  readonly reads: { readonly meta: Reads; readonly leases: Reads }
+  readonly reads: SmallTables
   readonly release: () => void
 }
 

@@ -7,6 +7,7 @@ import test from "ava"
 import { Prng } from "#chaos/sim/prng.ts"
 import { BboltCorrupt } from "#protocols/wire/bbolt/bbolt-format.ts"
 import { sourceOf, written } from "#protocols/wire/bbolt/fixtures/files.ts"
+import { AuthUserAddRequest, User } from "#protocols/wire/etcd/auth.ts"
 import { encodeRevisionKey } from "#protocols/wire/etcd/backend.ts"
 import { CompactionRequest } from "#protocols/wire/etcd/kv.ts"
 import { DeleteRangeRequest, KeyValue, PutRequest } from "#protocols/wire/etcd/kv-fast.ts"
@@ -52,10 +53,33 @@ const rowsOf = ({ attachments, changes, current, history, leases }: ReturnType<t
     )
   )
 
+const nothing = new Uint8Array(0)
+
 const restored = (file: Uint8Array, options: RestoreOptions = {}, tables = memoryState()) => {
   const outcome = drive(restoring(sourceOf(file), tables, () => {}, options))
   return { tables, outcome }
 }
+
+test("users and roles come along, and a store that was closed is closed again", (t) => {
+  const local = new Local()
+  const { auth } = local.machine
+  for (const name of ["root", "ann"])
+    auth.addUser(AuthUserAddRequest.make({ name, hashedPassword: `scrypt$4$8$1$salt$${name}` }))
+  auth.addRole("root")
+  auth.grantRole("root", "root")
+  t.is(auth.enable(), undefined)
+  const { tables } = restored(takeSnapshot(local.machine, local.tables).file)
+  const again = new StateMachine(tables, 2, () => 0, { changed: () => {} })
+  t.true(again.auth.enabled)
+  t.is(again.auth.revision, auth.revision)
+  t.deepEqual([...tables.users.range(nothing, undefined)], [...local.tables.users.range(nothing, undefined)])
+  const { revision } = again.auth
+  t.is(again.auth.refuses({ user: "root", revision }, "write", utf8("a")), undefined)
+  t.is(
+    again.auth.refuses({ user: "ann", revision }, "read", utf8("a"))?.message,
+    "etcdserver: permission denied"
+  )
+})
 
 test("what is written, compacted and swept while a snapshot is taken is not in it, and all before is", (t) => {
   const prng = new Prng(seed)
@@ -155,7 +179,12 @@ test("files that are none of etcd's, or that ask for what cannot be kept, are re
   )
   t.regex(refusal(written([{ name: "other", pairs: [] }]), { skipsHash }), /none of etcd 3/)
   const auth = { name: "auth", pairs: [{ key: utf8("authEnabled"), value: Uint8Array.of(1) }] }
-  t.regex(refusal(written([auth, { name: "key", pairs: [] }]), { skipsHash }), /authentication enabled/)
+  const user = User.encode(User.make({ name: utf8("root"), password: utf8("$2a$10$bcrypt") }))
+  const users = { name: "authUsers", pairs: [{ key: utf8("root"), value: user }] }
+  t.regex(
+    refusal(written([auth, users, { name: "key", pairs: [] }]), { skipsHash }),
+    /authentication enabled/
+  )
 })
 
 const live = etcdInstalled() && etcdctlInstalled ? test : test.skip

@@ -10,12 +10,14 @@
  */
 import { Data } from "effect"
 import { BboltReader, type ByteSource } from "#protocols/wire/bbolt/bbolt-reader.ts"
+import { User } from "#protocols/wire/etcd/auth.ts"
 import { type BackendRevision, decodeRevisionKey, Lease, metaKeys } from "#protocols/wire/etcd/backend.ts"
 import { AlarmMember } from "#protocols/wire/etcd/cluster.ts"
 import { KeyValue } from "#protocols/wire/etcd/kv-fast.ts"
 import { ProtobufMalformed } from "#protocols/wire/protobuf.ts"
 import { Sha256 } from "#protocols/wire/sha256.ts"
 import { Alarms } from "./alarms.ts"
+import { type AuthState, authStateKey, encodeAuthState } from "./auth-store.ts"
 import { Lessor } from "./lessor.ts"
 import type { Table } from "./mvcc.ts"
 import { decodeRecord, encodeRecord, encodeRevision, equalBytes, fits, historyKey } from "./record.ts"
@@ -61,7 +63,7 @@ export function* restoring(
   yield* emptied(tables, write)
   const reader = new BboltReader(source)
   if (!reader.buckets.includes("key")) throw refused("it has no keys, so it is none of etcd 3")
-  refuseAuth(reader)
+  yield* restoreAuth(reader, tables, write)
   const lessor = new Lessor(tables, 1)
   const leases = yield* restoreLeases(reader, lessor, write)
   const { last, versions } = yield* restoreVersions(reader, tables, lessor, write)
@@ -115,12 +117,34 @@ function* emptied(tables: StateTables, write: () => void): Generator<undefined, 
 
 const isEmpty = (table: Table): boolean => [...table.range(nothing, undefined, { limit: 1 })].length === 0
 
-/** Without its users, everybody could do everything. */
-const refuseAuth = (reader: BboltReader): void => {
+/**
+ * Who may do what comes along. Passwords of etcd are hashed in another way, so nobody could log in any more where
+ * authentication is on: such a file is refused.
+ */
+function* restoreAuth(
+  reader: BboltReader,
+  tables: StateTables,
+  write: () => void
+): Generator<undefined, void> {
+  let state: AuthState = { enabled: false, revision: 1 }
   for (const { key, value } of reader.pairs("auth")) {
-    if (text(key) === "authEnabled" && value[0] === 1)
-      throw refused("it has authentication enabled, which is not restored; disable it, and take it again")
+    if (text(key) === "authEnabled") state = { ...state, enabled: value[0] === 1 }
+    if (text(key) === "authRevision" && value.length === 8)
+      state = { ...state, revision: Number(new DataView(value.buffer, value.byteOffset).getBigUint64(0)) }
   }
+  for (const { key, value } of reader.pairs("authUsers")) {
+    const { password } = decoded(() => User.decode(value))
+    const isOurs = password.length === 0 || text(password).startsWith("scrypt$")
+    if (state.enabled && !isOurs)
+      throw refused(
+        "it has authentication enabled, with passwords that only etcd can check; disable it, and take it again"
+      )
+    tables.users.put(key.slice(), value.slice())
+  }
+  for (const { key, value } of reader.pairs("authRoles")) tables.roles.put(key.slice(), value.slice())
+  tables.meta.put(authStateKey, encodeAuthState(state))
+  write()
+  yield undefined
 }
 
 function* restoreLeases(

@@ -16,7 +16,12 @@ const place = (refused?: SnapshotRefused) => {
   const { machine, tables } = new Local()
   const state = { released: 0, woken: 0 }
   const works = new LongWorks({ wake: () => void state.woken++, nowMillis: () => 0 })
-  const reads = { meta: readsOf(tables.meta), leases: readsOf(tables.leases) }
+  const reads = {
+    meta: readsOf(tables.meta),
+    leases: readsOf(tables.leases),
+    users: readsOf(tables.users),
+    roles: readsOf(tables.roles)
+  }
   const endpoint: WorkPlace = {
     changes: { members: [] },
     works,

@@ -286,7 +286,13 @@ export const Chainfire = Actor.make("chainfire", {
         snapshot: (done) => {
           const taken = Effect.gen(function* () {
             const snapshot = yield* environment.snapshot
-            const reads = { meta: snapshot.of(stores.meta), leases: snapshot.of(stores.leases) }
+            const { leases, meta, roles, users } = stores
+            const reads = {
+              meta: snapshot.of(meta),
+              leases: snapshot.of(leases),
+              users: snapshot.of(users),
+              roles: snapshot.of(roles)
+            }
             yield* Effect.async<void>((resume) =>
               done(Either.right({ reads, release: () => resume(Effect.void) }))
             )
