@@ -1,6 +1,6 @@
 /**
  * A part of a simulated world that can lose its power: once it is off, nothing armed inside it happens
- * any more. Time and dice are the world's.
+ * any more. While it is paused, as a process that gets no CPU, it happens later. Time and dice are the world's.
  */
 import { Layer } from "effect"
 import { WorldClock } from "#actors/kernel/ports/clock.ts"
@@ -11,11 +11,11 @@ import type { SimWorld } from "./world.ts"
 export class Compartment {
   readonly layer: Layer.Layer<WorldClock | Randomness | Scheduling>
   #on = true
+  /** While it is paused: what has to happen after the pause, in order. */
+  #held: Array<() => void> | undefined
 
   constructor(world: SimWorld) {
-    const whileOn = (task: () => void) => () => {
-      if (this.#on) task()
-    }
+    const whileOn = (task: () => void) => () => this.run(task)
     const { clock, prng, scheduling } = world
     this.layer = Layer.mergeAll(
       Layer.succeed(WorldClock, {
@@ -25,6 +25,23 @@ export class Compartment {
       Layer.succeed(Randomness, prng),
       Layer.succeed(Scheduling, { ...scheduling, arm: (slice, when) => scheduling.arm(whileOn(slice), when) })
     )
+  }
+
+  /** Now, or after the pause, or never. */
+  run(task: () => void): void {
+    if (!this.#on) return
+    if (this.#held === undefined) task()
+    else this.#held.push(task)
+  }
+
+  pause(): void {
+    this.#held ??= []
+  }
+
+  resume(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const task of held) this.run(task)
   }
 
   powerOff(): void {

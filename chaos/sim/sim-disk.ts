@@ -68,6 +68,8 @@ export class SimDisk {
   weather: DiskWeather = fairDisk
   /** Acknowledges what it has not written: a bug that tests plant, to see that they would find it. */
   lies = false
+  /** How the process hears of what the disk has done; one that is paused hears of it later. */
+  tell: (task: () => void) => void = (task) => task()
   readonly stores: SimStoreDisk
   readonly #world: SimWorld
   readonly #prng: Prng
@@ -150,7 +152,12 @@ export class SimDisk {
         continue
       }
       inode.named = true
-      for (const change of inode.pending) inode.durable = this.#torn(inode.durable, change)
+      // A disk that lies and keeps the order forgets the end, and nothing shows that there was one.
+      const kept =
+        this.lies && this.#prng.chance(0.5) ? this.#prng.below(inode.pending.length + 1) : undefined
+      for (const change of inode.pending.slice(0, kept))
+        inode.durable =
+          kept === undefined ? this.#torn(inode.durable, change) : applied(inode.durable, change)
       inode.pending = []
       inode.content = inode.durable.slice()
       inode.readyMillis = 0
@@ -312,7 +319,7 @@ export class SimDisk {
   #later(millis: number, task: () => void): void {
     const same = this.#whileThisLife()
     this.#world.clock.alarm(millis, () => {
-      if (same()) task()
+      if (same()) this.tell(task)
     })
   }
 
