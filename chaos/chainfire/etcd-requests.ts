@@ -1,0 +1,133 @@
+/** The inputs and outputs of the model as requests to etcd and its answers. */
+import { Either } from "effect"
+import type { GrpcStatus } from "#actors/kernel/ports/grpc.ts"
+import type { NodeId } from "#actors/raft/raft-messages.ts"
+import type { EtcdCompare, EtcdInput, EtcdOp, EtcdOutput, EtcdResult } from "#chaos/models/etcd-model.ts"
+import { CompareResult, CompareTarget } from "#protocols/wire/etcd/kv.ts"
+import {
+  DeleteRangeRequest,
+  type DeleteRangeResponse,
+  PutRequest,
+  type PutResponse,
+  RangeRequest,
+  type RangeResponse,
+  type ResponseHeader
+} from "#protocols/wire/etcd/kv-fast.ts"
+import { KV } from "#protocols/wire/etcd/methods.ts"
+import { Compare, RequestOp, type ResponseOp } from "#protocols/wire/etcd/txn-fast.ts"
+import type { SimEtcd } from "./sim-etcd.ts"
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+const bytes = (text: string): Uint8Array => encoder.encode(text)
+export const textOf = (encoded: Uint8Array): string => decoder.decode(encoded)
+
+type Answered = Either.Either<EtcdOutput, GrpcStatus>
+
+export interface AskOptions {
+  /** Reads do not ask a quorum. */
+  readonly serializable?: boolean
+}
+
+/** Single operations have calls of their own, everything else is a transaction. */
+export const askEtcd = (
+  etcd: SimEtcd,
+  member: NodeId,
+  input: EtcdInput,
+  { serializable = false }: AskOptions,
+  done: (answered: Answered) => void
+): void => {
+  const { compares, failure, success } = input
+  const [first] = success
+  if (compares.length > 0 || failure.length > 0 || success.length !== 1 || first === undefined) {
+    const request = {
+      compare: compares.map(compareOf),
+      success: success.map(requestOf),
+      failure: failure.map(requestOf)
+    }
+    return etcd.call(member, KV.txn, request, (answer) =>
+      done(
+        Either.map(answer, ({ header, responses, succeeded }) =>
+          outputOf(header, responses.map(resultOf), succeeded)
+        )
+      )
+    )
+  }
+  const key = bytes(first.key)
+  switch (first._tag) {
+    case "Get":
+      return etcd.call(member, KV.range, { key, serializable }, (answer) =>
+        done(Either.map(answer, (response) => outputOf(response.header, [gotOf(response)])))
+      )
+    case "Put":
+      return etcd.call(member, KV.put, { key, value: bytes(first.value) }, (answer) =>
+        done(Either.map(answer, ({ header }) => outputOf(header, [{ _tag: "Wrote" }])))
+      )
+    case "Delete":
+      return etcd.call(member, KV.deleteRange, { key }, (answer) =>
+        done(Either.map(answer, (response) => outputOf(response.header, [deletedOf(response)])))
+      )
+  }
+}
+
+const outputOf = (
+  header: ResponseHeader | undefined,
+  results: ReadonlyArray<EtcdResult>,
+  succeeded = true
+): EtcdOutput => {
+  if (header === undefined) throw new Error("an answer of etcd has a header")
+  return { succeeded, results, revision: header.revision }
+}
+
+const targets = {
+  value: CompareTarget.value,
+  version: CompareTarget.version,
+  createRevision: CompareTarget.create,
+  modRevision: CompareTarget.mod
+}
+
+const results = {
+  "=": CompareResult.equal,
+  "!=": CompareResult.notEqual,
+  "<": CompareResult.less,
+  ">": CompareResult.greater
+}
+
+const compareOf = ({ key, operand, result, target }: EtcdCompare): Compare =>
+  Compare.make({
+    key: bytes(key),
+    target: targets[target],
+    result: results[result],
+    [target]: target === "value" ? bytes(`${operand}`) : Number(operand)
+  })
+
+const requestOf = (op: EtcdOp): RequestOp => {
+  const key = bytes(op.key)
+  switch (op._tag) {
+    case "Get":
+      return RequestOp.make({ requestRange: RangeRequest.make({ key }) })
+    case "Put":
+      return RequestOp.make({ requestPut: PutRequest.make({ key, value: bytes(op.value) }) })
+    case "Delete":
+      return RequestOp.make({ requestDeleteRange: DeleteRangeRequest.make({ key }) })
+  }
+}
+
+const resultOf = ({ responseDeleteRange, responsePut, responseRange }: ResponseOp): EtcdResult => {
+  if (responseRange !== undefined) return gotOf(responseRange)
+  if (responseDeleteRange !== undefined) return deletedOf(responseDeleteRange)
+  return wroteOf(responsePut)
+}
+
+const gotOf = ({ kvs: [kv] }: RangeResponse): EtcdResult => {
+  if (kv === undefined) return { _tag: "Got", kv: null }
+  const { createRevision, modRevision, value, version } = kv
+  return { _tag: "Got", kv: { value: textOf(value), version, createRevision, modRevision } }
+}
+
+const wroteOf = (response: PutResponse | undefined): EtcdResult => {
+  if (response === undefined) throw new Error("the answer to an operation is none that was asked for")
+  return { _tag: "Wrote" }
+}
+
+const deletedOf = ({ deleted }: DeleteRangeResponse): EtcdResult => ({ _tag: "Deleted", count: deleted })

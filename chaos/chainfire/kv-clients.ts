@@ -1,0 +1,160 @@
+/**
+ * Clients of chainfire that want to see it fail: few keys, short thoughts, and every kind of write. Each asks one
+ * thing at a time, waits for a while, and then goes on at another member without knowing what came of it.
+ *
+ * Keys a to e are written one by one. The two of the pair are only ever written together, so that each
+ * transaction which reads both finds the same in both.
+ */
+import { Effect, Either } from "effect"
+import type { GrpcStatus } from "#actors/kernel/ports/grpc.ts"
+import type { NodeId } from "#actors/raft/raft-messages.ts"
+import type { Recorder } from "#chaos/checkers/history.ts"
+import { del, type EtcdInput, type EtcdOutput, get, put } from "#chaos/models/etcd-model.ts"
+import type { Prng } from "#chaos/sim/prng.ts"
+import { type AskOptions, askEtcd } from "./etcd-requests.ts"
+import type { SimEtcd } from "./sim-etcd.ts"
+
+export const singleKeys = ["a", "b", "c", "d", "e"]
+export const pair = ["x", "y"] as const
+const getPair = pair.map((key) => ({ _tag: "Get", key }) as const)
+
+export interface ClientOptions extends AskOptions {
+  readonly name: string
+  /** It asks one of these, and another one when it got no answer. */
+  readonly members: ReadonlyArray<NodeId>
+  readonly onlyReads: boolean
+  readonly patienceMillis: number
+  readonly pauseMillisMax: number
+  readonly isOver: () => boolean
+  /** After which errors it believes that nothing happened. */
+  readonly isDefinite: (status: GrpcStatus) => boolean
+}
+
+export class KvClient {
+  readonly #etcd: SimEtcd
+  readonly #recorder: Recorder<EtcdInput, EtcdOutput>
+  readonly #prng: Prng
+  readonly #options: ClientOptions
+  /** What it has seen last of each key. */
+  readonly #seen = new Map<string, { readonly value: string; readonly modRevision: number }>()
+  #member: NodeId
+  #writes = 0
+
+  constructor(etcd: SimEtcd, recorder: Recorder<EtcdInput, EtcdOutput>, prng: Prng, options: ClientOptions) {
+    this.#etcd = etcd
+    this.#recorder = recorder
+    this.#prng = prng
+    this.#options = options
+    this.#member = this.#anyMember()
+  }
+
+  get run(): Effect.Effect<void> {
+    return Effect.gen(this, function* () {
+      while (!this.#options.isOver()) {
+        if ((yield* this.ask(this.#options.onlyReads ? this.#read() : this.#input())) === "full") return
+        yield* Effect.sleep(this.#prng.next() * this.#options.pauseMillisMax)
+      }
+    })
+  }
+
+  /** One operation, in the history. */
+  ask(input: EtcdInput): Effect.Effect<"ok" | "failed" | "unknown" | "full"> {
+    return Effect.gen(this, function* () {
+      const { name, patienceMillis } = this.#options
+      const recording = this.#recorder.invoke(name, input)
+      if (recording === undefined) return "full"
+      const answer = yield* Effect.async<Parameters<Parameters<typeof askEtcd>[4]>[0]>((resume) =>
+        askEtcd(this.#etcd, this.#member, input, this.#options, (answered) =>
+          resume(Effect.succeed(answered))
+        )
+      ).pipe(
+        Effect.timeoutTo({ duration: patienceMillis, onSuccess: (got) => got, onTimeout: () => undefined })
+      )
+      if (answer !== undefined && Either.isRight(answer)) {
+        recording.ok(answer.right)
+        this.#remember(input, answer.right)
+        return "ok"
+      }
+      this.#member = this.#anyMember()
+      if (answer !== undefined && this.#options.isDefinite(answer.left)) {
+        recording.failed(answer.left.message)
+        return "failed"
+      }
+      recording.unknown(answer?.left.message ?? "no answer came in time")
+      return "unknown"
+    })
+  }
+
+  #anyMember(): NodeId {
+    const { members } = this.#options
+    return members[this.#prng.below(members.length)] ?? 1
+  }
+
+  #anyKey(): string {
+    return singleKeys[this.#prng.below(singleKeys.length)] ?? "a"
+  }
+
+  #read(): EtcdInput {
+    return this.#prng.chance(0.8) ? get(this.#anyKey()) : { compares: [], success: getPair, failure: [] }
+  }
+
+  #input(): EtcdInput {
+    const dice = this.#prng.next()
+    const key = this.#anyKey()
+    const value = `${this.#options.name}.${++this.#writes}`
+    if (dice < 0.35) return get(key)
+    if (dice < 0.6) return put(key, value)
+    if (dice < 0.68) return del(key)
+    if (dice < 0.86) return this.#swap(key, value)
+    const [one, other] = pair
+    if (dice < 0.93) return { compares: [], success: getPair, failure: [] }
+    const seen = this.#seen.get(one)
+    const compares =
+      seen === undefined
+        ? []
+        : [{ key: other, target: "modRevision", result: "=", operand: seen.modRevision } as const]
+    return { compares, success: pair.map((of) => ({ _tag: "Put", key: of, value })), failure: getPair }
+  }
+
+  /** Compares with what this client has seen, or with there being nothing, and reads where that is wrong. */
+  #swap(key: string, value: string): EtcdInput {
+    const seen = this.#seen.get(key)
+    const compare =
+      seen === undefined || this.#prng.chance(0.2)
+        ? ({ target: "createRevision", operand: 0 } as const)
+        : this.#prng.chance(0.5)
+          ? ({ target: "modRevision", operand: seen.modRevision } as const)
+          : ({ target: "value", operand: seen.value } as const)
+    return {
+      compares: [{ key, result: "=", ...compare }],
+      success: this.#prng.chance(0.8) ? [{ _tag: "Put", key, value }] : [{ _tag: "Delete", key }],
+      failure: [{ _tag: "Get", key }]
+    }
+  }
+
+  #remember({ failure, success }: EtcdInput, { results, succeeded }: EtcdOutput): void {
+    for (const [index, { key }] of (succeeded ? success : failure).entries()) {
+      const result = results[index]
+      if (result?._tag !== "Got" || result.kv === null) continue
+      const { modRevision = 0, value } = result.kv
+      this.#seen.set(key, { value, modRevision })
+    }
+  }
+}
+
+/** The value that an operation writes; of a pair it is in both. Each is written once. */
+export const writtenBy = (
+  { failure, success }: EtcdInput,
+  output: EtcdOutput | undefined
+): string | undefined => {
+  const branch = output === undefined || output.succeeded ? success : failure
+  const [first] = branch.flatMap((op) => (op._tag === "Put" ? [`${op.key} = ${op.value}`] : []))
+  return first
+}
+
+export const stampOf = (_input: EtcdInput, { results, revision = 0 }: EtcdOutput) => ({
+  revision,
+  changed: results.some(
+    (result) => result._tag === "Wrote" || (result._tag === "Deleted" && result.count > 0)
+  )
+})
