@@ -13,9 +13,8 @@ import {
   type RangeResponse,
   type ResponseHeader
 } from "#protocols/wire/etcd/kv-fast.ts"
-import { KV } from "#protocols/wire/etcd/methods.ts"
+import { KV, type Method } from "#protocols/wire/etcd/methods.ts"
 import { Compare, RequestOp, type ResponseOp } from "#protocols/wire/etcd/txn-fast.ts"
-import type { SimEtcd } from "./sim-etcd.ts"
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -24,6 +23,16 @@ export const textOf = (encoded: Uint8Array): string => decoder.decode(encoded)
 
 type Answered = Either.Either<EtcdOutput, GrpcStatus>
 
+/** Whoever carries a call to a member, in a simulated world or in this one. Calls back once, or never. */
+export interface EtcdCaller {
+  call<Request extends object, Answer extends object>(
+    member: NodeId,
+    method: Method<Request, Answer>,
+    request: Partial<Request>,
+    done: (answer: Either.Either<Answer, GrpcStatus>) => void
+  ): void
+}
+
 export interface AskOptions {
   /** Reads do not ask a quorum. */
   readonly serializable?: boolean
@@ -31,7 +40,7 @@ export interface AskOptions {
 
 /** Single operations have calls of their own, everything else is a transaction. */
 export const askEtcd = (
-  etcd: SimEtcd,
+  etcd: EtcdCaller,
   member: NodeId,
   input: EtcdInput,
   { serializable = false }: AskOptions,

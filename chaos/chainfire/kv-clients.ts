@@ -11,8 +11,7 @@ import type { NodeId } from "#actors/raft/raft-messages.ts"
 import type { Recorder } from "#chaos/checkers/history.ts"
 import { del, type EtcdInput, type EtcdOutput, get, put } from "#chaos/models/etcd-model.ts"
 import type { Prng } from "#chaos/sim/prng.ts"
-import { type AskOptions, askEtcd } from "./etcd-requests.ts"
-import type { SimEtcd } from "./sim-etcd.ts"
+import { type AskOptions, askEtcd, type EtcdCaller } from "./etcd-requests.ts"
 
 export const singleKeys = ["a", "b", "c", "d", "e"]
 export const pair = ["x", "y"] as const
@@ -31,7 +30,7 @@ export interface ClientOptions extends AskOptions {
 }
 
 export class KvClient {
-  readonly #etcd: SimEtcd
+  readonly #etcd: EtcdCaller
   readonly #recorder: Recorder<EtcdInput, EtcdOutput>
   readonly #prng: Prng
   readonly #options: ClientOptions
@@ -40,7 +39,12 @@ export class KvClient {
   #member: NodeId
   #writes = 0
 
-  constructor(etcd: SimEtcd, recorder: Recorder<EtcdInput, EtcdOutput>, prng: Prng, options: ClientOptions) {
+  constructor(
+    etcd: EtcdCaller,
+    recorder: Recorder<EtcdInput, EtcdOutput>,
+    prng: Prng,
+    options: ClientOptions
+  ) {
     this.#etcd = etcd
     this.#recorder = recorder
     this.#prng = prng

@@ -1,7 +1,7 @@
 import test from "ava"
 import { Effect, Exit } from "effect"
-import type { WorldClock } from "#actors/kernel/ports/clock.ts"
 import { leasesContract } from "#actors/kernel/fixtures/leases-contract.ts"
+import type { WorldClock } from "#actors/kernel/ports/clock.ts"
 import { clockDriftMax, holdMillis } from "#actors/kernel/ports/leases.ts"
 import { type LeaseHeld, LeaseLost, LeasesUnavailable } from "#protocols/leases.ts"
 import { SimLeases } from "./sim-leases.ts"
