@@ -125,7 +125,8 @@ export const runOnOtp = async (scenarios: ReadonlyArray<Scenario>): Promise<Read
     source: new URL("./otp-oracle.erl", import.meta.url),
     input: scenarios.map((scenario) => `${scenarioTerm(scenario)}.\n`).join(""),
     flags: [],
-    deadlineMillis: 10_000 + 100 * scenarios.length
+    // On a busy machine Erlang alone may take seconds to start.
+    deadlineMillis: 60_000 + 100 * scenarios.length
   })
   const traces = printed
     .split("\n")
