@@ -4,6 +4,7 @@
 import { Schema } from "effect"
 import type { Complaint, NodeName } from "#chaos/lab/world.ts"
 import type { EtcdInput, EtcdOutput } from "#chaos/models/etcd-model.ts"
+import type { MemberStatus } from "#protocols/membership.ts"
 import type { History } from "./history.ts"
 import type { ChangeSeen, WatchSeen } from "./watch-completeness.ts"
 
@@ -67,12 +68,11 @@ export interface NodeStatus {
   readonly term: number
   readonly appliedIndex: number
   readonly residentBytes: number | undefined
-  /** Of all its actors, and those that gave up and told their supervisor. */
-  readonly restarts: number
-  readonly escalations: number
+  /** How often each actor of its tree was started again since the node began; those that never were are not in it. */
   readonly restartsByPath: Readonly<Record<string, number>>
-  /** As its membership has it, by name: alive, suspect, dead, left. */
-  readonly members: Readonly<Record<NodeName, string>>
+  /** As its membership has it, by name; empty while it was not asked yet. */
+  readonly members: Readonly<Record<NodeName, MemberStatus>>
+  /** Open: it has stopped automation in some zone, or everywhere. */
   readonly fleetBreaker: "open" | "closed" | undefined
 }
 

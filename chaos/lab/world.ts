@@ -108,6 +108,10 @@ export interface World {
     request: Asked
   ) => Effect.Effect<Success<Asked>, Unanswered>
   readonly strike: (action: Action) => Effect.Effect<void, WorldFailed>
+  /** Under which the node on that machine announces itself to others; known before it runs. */
+  readonly peerUrl: (node: NodeName) => string
+  /** Of the node's process, if the world can tell. */
+  readonly residentBytes: (node: NodeName) => Effect.Effect<number | undefined>
   /** What nodes have printed or raised that nobody planned, in lines for people. */
   readonly complaints: () => ReadonlyArray<Complaint>
 }

@@ -18,8 +18,18 @@ export interface Scenario {
   /** After the last fault has ended, until the state is compared. Multiplied with the slowness of the world. */
   readonly recoveryMillis: number
   readonly checks: ReadonlyArray<Check>
+  /** How often nodes are looked at; see chaos/harness/observer.ts. */
+  readonly pace?: Pace
   /** Paths of actors, in which crashes are part of the plan. */
   readonly crashes?: ReadonlyArray<RegExp>
+}
+
+/** In milliseconds, which are multiplied with the slowness of the world. */
+export interface Pace {
+  /** Who leads. */
+  readonly statusMillis: number
+  /** The tree, the members, the breakers. */
+  readonly treeMillis: number
 }
 
 export const threeNodes: ClusterShape = {
