@@ -8,7 +8,7 @@
  * overflows are sampled, and `handlerMillis` is an estimate from one message in up to 64.
  */
 import { Schema } from "effect"
-import { event, observe } from "./message.ts"
+import { ActorId, admin, event, observe } from "./message.ts"
 
 // Values
 
@@ -120,6 +120,18 @@ export class LinkedActorEnded extends Schema.TaggedError<LinkedActorEnded>()("Li
   }
 }
 
+/** The process in which the actor lives was told, and said nothing. */
+export class CrashUnconfirmed extends Schema.TaggedError<CrashUnconfirmed>()(
+  "CrashUnconfirmed",
+  { path: Schema.String, cell: Schema.String },
+  { description: "The cell of that actor did not answer: it may have crashed, or not." }
+) {
+  readonly definite = false
+  override get message() {
+    return `${this.cell} did not confirm the crash of ${this.path}: look at its restarts before you order it again`
+  }
+}
+
 // Requests
 
 export class GetTree extends Schema.TaggedRequest<GetTree>()(
@@ -144,7 +156,25 @@ export class Inspect extends Schema.TaggedRequest<Inspect>()(
   observe("An actor and what it shows of its state, which is what its declaration chose to show.")
 ) {}
 
+export class InjectCrash extends Schema.TaggedRequest<InjectCrash>()(
+  "InjectCrash",
+  {
+    payload: { path: Schema.String, by: ActorId, reason: Schema.NonEmptyString },
+    success: Schema.Boolean,
+    failure: Schema.Union(NoSuchActor, CrashUnconfirmed)
+  },
+  admin(
+    "Crashes an actor of this node as a defect in its handler would, for drills. Succeeds with whether it ran: between two lives it is left alone."
+  )
+) {}
+
 // Events
+
+export class CrashInjected extends Schema.TaggedClass<CrashInjected>()(
+  "CrashInjected",
+  { path: Schema.String, by: ActorId, reason: Schema.NonEmptyString, atMillis: Schema.Number },
+  event("Somebody had an actor crash. Comes before the ActorFailed of that crash.")
+) {}
 
 export class ActorStarted extends Schema.TaggedClass<ActorStarted>()(
   "ActorStarted",
@@ -225,6 +255,7 @@ export const RuntimeEvent = Schema.Union(
   MailboxOverflow,
   SlowHandler,
   DeadLetter,
-  ActorAbandoned
+  ActorAbandoned,
+  CrashInjected
 )
 export type RuntimeEvent = typeof RuntimeEvent.Type

@@ -7,13 +7,19 @@
 import { Cause, type Context, type Duration, type Effect, type Exit, type Scope } from "effect"
 import type { Address } from "#protocols/address.ts"
 import type { GetAccepted } from "#protocols/catalogue-requests.ts"
-import type { ActorSnapshot, Inspect, NoSuchActor } from "#protocols/runtime.ts"
+import type {
+  ActorSnapshot,
+  CrashUnconfirmed,
+  InjectCrash,
+  Inspect,
+  NoSuchActor
+} from "#protocols/runtime.ts"
 import type { Actor, ErasedHandlers, Handlers } from "./actor.ts"
 import { erase } from "./actor.ts"
 import type { Answered, Failure, Request, Success, Tagged } from "./ask.ts"
 import { askWith, toMillis } from "./ask.ts"
 import type { Instance } from "./instance.ts"
-import { introspect } from "./introspection.ts"
+import { injectCrash, introspect } from "./introspection.ts"
 import { Peer, type PeerOptions } from "./peer.ts"
 import type { ActorRef, Ended } from "./ref.ts"
 
@@ -118,6 +124,8 @@ export interface InitContext<Message extends Tagged, Services = never> {
   wholeTree(path?: string, depth?: number): Effect.Effect<ActorSnapshot, NoSuchActor>
   /** About an actor anywhere in the cluster. */
   introspect<Asked extends Inspect | GetAccepted>(request: Asked): Effect.Effect<Success<Asked>, NoSuchActor>
+  /** Of an actor of this node, for operators. */
+  injectCrash(request: InjectCrash): Effect.Effect<boolean, NoSuchActor | CrashUnconfirmed>
   service<Id extends Services, Service>(tag: Context.Tag<Id, Service>): Service
   /** Monotonic milliseconds of the world. */
   nowMillis(): number
@@ -255,6 +263,9 @@ export class ContextOf implements ActorContext<Tagged, unknown, unknown> {
   }
   introspect<Asked extends Inspect | GetAccepted>(request: Asked) {
     return introspect(this.#instance.system, request)
+  }
+  injectCrash(request: InjectCrash) {
+    return injectCrash(this.#instance.system, request)
   }
   service<Id, Service>(tag: Context.Tag<Id, Service>): Service {
     return this.#instance.system.service(tag)

@@ -574,11 +574,12 @@ export class Instance {
     this.#wake()
   }
 
-  /** Crashes it from outside, as if what it is doing had died of the cause. */
-  inject(cause: Cause.Cause<unknown>): void {
-    if (this.status !== "running" && this.status !== "starting") return
+  /** Crashes it from outside, as if what it is doing had died of the cause. False where no life is there to end. */
+  inject(cause: Cause.Cause<unknown>): boolean {
+    if (this.status !== "running" && this.status !== "starting") return false
     this.#crash(cause)
     this.#interrupt()
+    return true
   }
 
   /** A link broke. That does not wait for the effect of a handler, since its end may be what the effect waits for. */

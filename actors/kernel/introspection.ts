@@ -4,12 +4,20 @@
  * A cell's own snapshot is asked for over its link and put in its place. One that does not answer in
  * time is shown without what is inside it: an operator wants the tree most when something hangs.
  */
-import { Effect, Exit, Option } from "effect"
+import { Cause, Effect, Exit, Option } from "effect"
 import type { WithResult } from "effect/Schema"
 import { address } from "#protocols/address.ts"
 import { type CatalogueEntry, GetAccepted, GetCatalogue } from "#protocols/catalogue-requests.ts"
 import { about } from "#protocols/message.ts"
-import { type ActorSnapshot, GetTree, Inspect, NoSuchActor } from "#protocols/runtime.ts"
+import {
+  type ActorSnapshot,
+  CrashInjected,
+  CrashUnconfirmed,
+  GetTree,
+  InjectCrash,
+  Inspect,
+  NoSuchActor
+} from "#protocols/runtime.ts"
 import * as Actor from "./actor.ts"
 import { ask, type Success } from "./ask.ts"
 import type { Peer } from "./peer.ts"
@@ -25,27 +33,31 @@ export interface IntrospectionArgs {
 
 /** Tells about the system it runs in. A node puts one into its tree. */
 export const Introspection = Actor.make("introspection", {
-  messages: [GetTree, Inspect, GetCatalogue, GetAccepted],
+  messages: [GetTree, Inspect, InjectCrash, GetCatalogue, GetAccepted],
   init: (_context, args: IntrospectionArgs) => args,
   handlers: {
     GetTree: (state, { depth, path }, context) =>
       Effect.map(context.wholeTree(path, depth), (tree) => Actor.reply(state, tree)),
     Inspect: (state, request, context) =>
       Effect.map(context.introspect(request), (found) => Actor.reply(state, found)),
+    InjectCrash: (state, request, context) =>
+      Effect.map(context.injectCrash(request), (ran) => Actor.reply(state, ran)),
     GetCatalogue: (state, { component }) => Actor.reply(state, state.catalogueEntries(component)),
     GetAccepted: (state, request, context) =>
       Effect.map(context.introspect(request), (found) => Actor.reply(state, found))
   }
 })
 
+const systemRequests = [GetTree, Inspect, InjectCrash, GetAccepted] as const
+export type SystemRequest = InstanceType<(typeof systemRequests)[number]>
+
 /** What a system answers itself, rather than one of its actors. */
-export const systemMessages = new Map<string, typeof GetTree | typeof Inspect | typeof GetAccepted>(
-  [GetTree, Inspect, GetAccepted].map((message) => [message._tag, message])
+export const systemMessages = new Map<string, (typeof systemRequests)[number]>(
+  systemRequests.map((message) => [message._tag, message])
 )
-export type SystemRequest = GetTree | Inspect | GetAccepted
 
 export const isSystemRequest = (value: unknown): value is SystemRequest =>
-  value instanceof GetTree || value instanceof Inspect || value instanceof GetAccepted
+  systemRequests.some((message) => value instanceof message)
 
 /** From this system alone, without what lives behind links. */
 export const answerHere = (
@@ -54,6 +66,7 @@ export const answerHere = (
 ): Exit.Exit<WithResult.Success<SystemRequest>, NoSuchActor> => {
   if (request instanceof GetTree) return exitOf(system.snapshot(request.path, request.depth))
   if (request instanceof Inspect) return exitOf(system.inspect(request.path))
+  if (request instanceof InjectCrash) return exitOf(crashHere(system, request))
   const found = system.inspect(request.path)
   return found instanceof NoSuchActor ? Exit.fail(found) : Exit.succeed(accepted(system, request.path))
 }
@@ -78,22 +91,61 @@ export const introspect = <Asked extends Inspect | GetAccepted>(
 }
 
 /** Whatever keeps the system over there from answering, nothing can be said of what is there. */
-const askBehind = <Asked extends SystemRequest>(
+const askBehind = <Asked extends GetTree | Inspect | GetAccepted>(
   peer: Peer,
   request: Asked
 ): Effect.Effect<Success<Asked>, NoSuchActor> => {
-  const there: ActorRef<Asked> = {
-    path: peer.path,
-    messages: systemMessages,
-    tell: () => {},
-    deliver: (asked) => peer.askSystem(asked),
-    addWatcher: () => {},
-    removeWatcher: () => {}
-  }
   const absent = new NoSuchActor({ path: request.path ?? peer.path, nearest: peer.path, children: [] })
-  return Effect.mapError(ask(there, request, patienceMillis), (fault) =>
+  return Effect.mapError(ask(systemBehind(peer), request, patienceMillis), (fault) =>
     fault instanceof NoSuchActor ? fault : absent
   )
+}
+
+const systemBehind = (peer: Peer): ActorRef<SystemRequest> => ({
+  path: peer.path,
+  messages: systemMessages,
+  tell: () => {},
+  deliver: (asked) => peer.askSystem(asked),
+  addWatcher: () => {},
+  removeWatcher: () => {}
+})
+
+/**
+ * Crashes an actor of this node, be it in a cell. One of another node is not here, though a link leads to it:
+ * whoever may do this there asks that node, whose gate knows.
+ */
+export const injectCrash = (
+  system: ActorSystem,
+  request: InjectCrash
+): Effect.Effect<boolean, NoSuchActor | CrashUnconfirmed> =>
+  Effect.suspend(() => {
+    const { path } = request
+    const cell = system.isOwn(path) ? system.peerOf(path) : undefined
+    if (cell === undefined) return exitOf(crashHere(system, request))
+    return ask(systemBehind(cell), request, patienceMillis).pipe(
+      Effect.mapError((fault) =>
+        fault instanceof NoSuchActor ? fault : new CrashUnconfirmed({ path, cell: cell.path })
+      ),
+      Effect.tapBoth({
+        onSuccess: (ran) => Effect.sync(() => ran && announceCrash(system, request)),
+        onFailure: (fault) =>
+          Effect.sync(() => fault instanceof CrashUnconfirmed && announceCrash(system, request))
+      })
+    )
+  })
+
+const crashHere = (system: ActorSystem, request: InjectCrash): boolean | NoSuchActor => {
+  const { by, path, reason } = request
+  const found = system.snapshot(path, 0)
+  if (found instanceof NoSuchActor) return found
+  // First, for what crashes may be whoever carries the news.
+  if (found.status === "running" || found.status === "starting") announceCrash(system, request)
+  return system.inject(path, Cause.die(new Error(`${by} had it crash: ${reason}`)))
+}
+
+const announceCrash = (system: ActorSystem, { by, path, reason }: InjectCrash): void => {
+  system.events.publish(new CrashInjected({ path, by, reason, atMillis: system.clock.wallMillis() }))
+  system.log("warn", `${by} has ${path} crash: ${reason}`)
 }
 
 export const wholeTree = (

@@ -170,12 +170,10 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
     return found instanceof Instance ? { actor: found.snapshot(0), state: found.inspect() } : found
   }
 
-  /** Ends the actor there as if its handler had died of `cause`. For operators and for tests. */
-  inject(path: string, cause: Cause.Cause<unknown>): NoSuchActor | undefined {
+  /** Ends the actor there as if its handler had died of `cause`; whether it ran. For operators and for tests. */
+  inject(path: string, cause: Cause.Cause<unknown>): boolean | NoSuchActor {
     const found = this.#find(path)
-    if (!(found instanceof Instance)) return found
-    found.inject(cause)
-    return undefined
+    return found instanceof Instance ? found.inject(cause) : found
   }
 
   /** Ends the actor there and all below it at once. For operators and for tests. */
