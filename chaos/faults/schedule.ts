@@ -50,7 +50,11 @@ export const repeat = (times: number, ...steps: ReadonlyArray<Step>): Step => ({
 })
 /** One of them, as the seed has it. */
 export const draw = (...among: ReadonlyArray<Step>): Step => ({ _tag: "Draw", among })
-export const until = (what: string, holds: (view: View) => boolean, atMostMillis: number): Step => ({
+export const until = (
+  what: string,
+  holds: (now: View, before: View) => boolean,
+  atMostMillis: number
+): Step => ({
   _tag: "Until",
   what,
   holds,
