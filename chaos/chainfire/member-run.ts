@@ -16,14 +16,16 @@ import { type History, Recorder } from "#chaos/checkers/history.ts"
 import { checkLinearizability, renderVerdict } from "#chaos/checkers/linearizability.ts"
 import { checkRevisionOrder } from "#chaos/checkers/revision-order.ts"
 import { type ChangeSeen, checkWatch } from "#chaos/checkers/watch-completeness.ts"
+import { nodeName } from "#chaos/lab/world.ts"
 import { type EtcdInput, type EtcdOutput, etcdModel, get } from "#chaos/models/etcd-model.ts"
+import { stampOf, writtenBy } from "#chaos/models/etcd-writes.ts"
 import type { Prng } from "#chaos/sim/prng.ts"
 import { SimWorld } from "#chaos/sim/world.ts"
-import { textOf } from "./etcd-requests.ts"
-import { type ClientOptions, KvClient, pair, singleKeys, stampOf, writtenBy } from "./kv-clients.ts"
-import { KvWatcher } from "./kv-watchers.ts"
+import { textOf } from "#chaos/workloads/etcd-requests.ts"
+import { type ClientOptions, KvClient, pair, singleKeys } from "#chaos/workloads/kv-clients.ts"
+import { KvWatcher } from "#chaos/workloads/kv-watchers.ts"
 import { type Fault, faults, MemberNemesis } from "./member-nemesis.ts"
-import { isDefinite, SimEtcd } from "./sim-etcd.ts"
+import { SimEtcd } from "./sim-etcd.ts"
 
 export interface RunOptions {
   readonly seed: number
@@ -47,9 +49,12 @@ export interface Run {
 }
 
 const allKeys = [...singleKeys, ...pair]
+const first = "a"
+const last = "y"
 const writersCount = 6
 const rounds = 10
 const operationsMax = 20_000
+const eventsMax = 100_000
 const checkMillisMax = 60_000
 const cacheEntriesMax = 1_000_000
 
@@ -67,7 +72,8 @@ export const runMembers = (options: RunOptions): Run => {
   // Members that were away find the log compacted, and get a snapshot.
   const log = { entriesMax: oneOf(prng, [20, 60, logLimits.entriesMax]), tailEntries: 10 }
   const cluster = new MemberCluster(world, size, config, log)
-  const etcd = new SimEtcd(world, cluster)
+  const etcd = new SimEtcd(world, cluster, options.isDefinite)
+  const nodes = cluster.ids.map((id) => nodeName(id))
   const nemesis = new MemberNemesis(cluster, prng.fork(), () => world.nowMillis)
   const recorder = new Recorder<EtcdInput, EtcdOutput>({ nowMillis: () => world.nowMillis, operationsMax })
   const problems: Array<string> = []
@@ -77,28 +83,30 @@ export const runMembers = (options: RunOptions): Run => {
   const clientOf = (name: string, more: Partial<ClientOptions> = {}) =>
     new KvClient(etcd, recorder, prng.fork(), {
       name,
-      members: cluster.ids,
+      nodes,
       onlyReads: false,
       patienceMillis: 600,
       pauseMillisMax: 40,
       isOver: () => isOver,
       serializable: options.serializableReads === true,
-      isDefinite: options.isDefinite ?? isDefinite,
       ...more
     })
   const writers = Array.from({ length: writersCount }, (_, at) =>
     clientOf(`writer ${at + 1}`, { patienceMillis: at % 2 === 0 ? 600 : 2_500 })
   )
   // Each stays with its member, whatever happens to that one.
-  const readers = cluster.ids.map((id) =>
-    clientOf(`reader ${id}`, { members: [id], onlyReads: true, patienceMillis: 300, pauseMillisMax: 60 })
+  const readers = nodes.map((node, at) =>
+    clientOf(`reader ${at + 1}`, { nodes: [node], onlyReads: true, patienceMillis: 300, pauseMillisMax: 60 })
   )
   const watchers = [
-    { name: "of all keys", keys: allKeys, slowMillisMax: 2, stayMillisMax: 20_000 },
-    { name: "of all keys, restless", keys: allKeys, slowMillisMax: 2, stayMillisMax: 1_000 },
-    { name: "of c, slow", keys: ["c"], slowMillisMax: 20, stayMillisMax: 6_000 },
-    { name: "of the pair", keys: pair, slowMillisMax: 5, stayMillisMax: 10_000 }
-  ].map((watcher) => new KvWatcher(cluster, etcd, prng.fork(), { ...watcher, isOver: () => nemesis.isOver }))
+    { name: "of all keys", first, last, slowMillisMax: 2, stayMillisMax: 20_000 },
+    { name: "of all keys, restless", first, last, slowMillisMax: 2, stayMillisMax: 1_000 },
+    { name: "of c, slow", first: "c", last: "c", slowMillisMax: 20, stayMillisMax: 6_000 },
+    { name: "of the pair", first: pair[0], last: pair[1], slowMillisMax: 5, stayMillisMax: 10_000 }
+  ].map(
+    (watcher) =>
+      new KvWatcher(etcd, prng.fork(), { ...watcher, nodes, eventsMax, isOver: () => nemesis.isOver })
+  )
 
   const program = Effect.gen(function* () {
     for (const id of cluster.ids) {
@@ -128,7 +136,7 @@ export const runMembers = (options: RunOptions): Run => {
   const bounds = { nowMillis: options.nowMillis, millisMax: checkMillisMax, cacheEntriesMax }
   const verdict = checkLinearizability(etcdModel, history, bounds)
   if (verdict._tag !== "Linearizable") problems.push(...renderVerdict(etcdModel, verdict))
-  problems.push(...checkRevisionOrder(history, stampOf))
+  problems.push(...checkRevisionOrder(history, stampOf).map(({ line }) => line))
   problems.push(...watchers.flatMap((watcher) => watcher.problems))
   const written = checkAcknowledgedWrites(history, writtenBy, (changes ?? []).flatMap(writtenOf))
   if (changes === undefined) problems.push("nobody leads after peace, so nobody can say what was written")

@@ -8,21 +8,26 @@ import { CallFailed } from "#actors/chainfire/fixtures/lean-grpc.ts"
 import { type ProcessCluster, withCluster } from "#actors/chainfire/fixtures/process-cluster.ts"
 import { Recorder } from "#chaos/checkers/history.ts"
 import { checkLinearizability, renderVerdict } from "#chaos/checkers/linearizability.ts"
+import { type EtcdAccess, nodeName } from "#chaos/lab/world.ts"
 import { type EtcdInput, type EtcdOutput, etcdModel } from "#chaos/models/etcd-model.ts"
 import { Prng } from "#chaos/sim/prng.ts"
+import { KvClient } from "#chaos/workloads/kv-clients.ts"
 import { GrpcCode } from "#protocols/wire/etcd/errors.ts"
-import type { EtcdCaller } from "./etcd-requests.ts"
-import { KvClient } from "./kv-clients.ts"
 
 const clientsCount = 8
+const nodes = [1, 2, 3].map(nodeName)
 const patienceMillis = 1_500
 const nowMillis = () => performance.now()
 const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
 
-const callerOf = ({ members }: ProcessCluster): EtcdCaller => ({
-  call: (id, method, request, done) => {
-    const member = members[id - 1]
-    if (member === undefined) throw new Error(`there is no member ${id}`)
+const accessTo = ({ members }: ProcessCluster): EtcdAccess => ({
+  isDefinite: ({ code }) => definite.has(code),
+  watch: () => {
+    throw new Error("nobody watches here")
+  },
+  call: (node, method, request, done) => {
+    const member = members[nodes.indexOf(node)]
+    if (member === undefined) throw new Error(`there is no ${node}`)
     member.client.call(method, request, patienceMillis).then(
       (answer) => done(Either.right(answer)),
       (problem: unknown) => {
@@ -47,14 +52,13 @@ const recorded = (cluster: ProcessCluster, seed: number, nemesis: () => Promise<
   const clients = Array.from(
     { length: clientsCount },
     (_, index) =>
-      new KvClient(callerOf(cluster), recorder, new Prng(seed + index), {
+      new KvClient(accessTo(cluster), recorder, new Prng(seed + index), {
         name: `client ${index + 1}`,
-        members: [1, 2, 3],
+        nodes,
         onlyReads: index % 4 === 3,
         patienceMillis,
         pauseMillisMax: 20,
-        isOver: () => isOver,
-        isDefinite: ({ code }) => definite.has(code)
+        isOver: () => isOver
       })
   )
   return Effect.gen(function* () {

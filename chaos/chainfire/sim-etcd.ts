@@ -10,12 +10,14 @@ import { ServedMembers } from "#actors/chainfire/fixtures/served-members.ts"
 import type { Member } from "#actors/chainfire/member.ts"
 import type { GrpcStatus, OpenStream, StreamCall, UnaryCall } from "#actors/kernel/ports/grpc.ts"
 import type { NodeId } from "#actors/raft/raft-messages.ts"
+import type { EtcdAccess, NodeName, WatchOptions } from "#chaos/lab/world.ts"
 import type { SimWorld } from "#chaos/sim/world.ts"
 import { etcdErrors, GrpcCode } from "#protocols/wire/etcd/errors.ts"
 import { type Method, WATCH } from "#protocols/wire/etcd/methods.ts"
 import { WatchCreateRequest, WatchRequest, WatchResponse } from "#protocols/wire/etcd/watch.ts"
 
 const clientLatencyMillisMax = 3
+const lookMillis = 50
 
 /** Nobody was there to take it. */
 const down: GrpcStatus = { code: GrpcCode.unavailable, message: "connection refused" }
@@ -27,34 +29,28 @@ const definite: ReadonlySet<string> = new Set(
   )
 )
 
-export const isDefinite = ({ message }: GrpcStatus): boolean => definite.has(message)
-
-export interface WatchOptions {
-  readonly member: NodeId
-  readonly request: Partial<WatchCreateRequest>
-  /** How long the client takes over each response, at most; the member is held up by it. */
-  readonly slowMillisMax: number
-  readonly onResponse: (response: WatchResponse) => void
-  /** There will be no more of it: `isOpen` is false from now on. */
-  readonly onEnd: () => void
-}
+const isDefinite = ({ message }: GrpcStatus): boolean => definite.has(message)
 
 /** From this many on that a client has not taken yet there is no room for more. */
 const responsesWaitingMax = 4
 
-export class SimEtcd {
+export class SimEtcd implements EtcdAccess {
   readonly #world: SimWorld
   readonly #cluster: MemberCluster
   readonly #served: ServedMembers
 
-  constructor(world: SimWorld, cluster: MemberCluster) {
+  readonly isDefinite: EtcdAccess["isDefinite"]
+
+  /** Tests plant a lie about which errors say that nothing happened. */
+  constructor(world: SimWorld, cluster: MemberCluster, definiteAre: EtcdAccess["isDefinite"] = isDefinite) {
+    this.isDefinite = definiteAre
     this.#world = world
     this.#cluster = cluster
     this.#served = new ServedMembers(world, cluster)
   }
 
   call<Request extends object, Answer extends object>(
-    id: NodeId,
+    node: NodeName,
     { path, request, response }: Method<Request, Answer>,
     asked: Partial<Request>,
     done: (answer: Either.Either<Answer, GrpcStatus>) => void
@@ -63,7 +59,7 @@ export class SimEtcd {
     const answer = (answered: Either.Either<Answer, GrpcStatus>) =>
       void this.#world.clock.alarm(this.#latency(), () => done(answered))
     this.#cluster.reach(
-      id,
+      idOf(node),
       (member) => {
         const handle = this.#served.handlers(member).unary[path]
         if (handle === undefined) throw new Error(`members do not serve ${path}`)
@@ -80,7 +76,7 @@ export class SimEtcd {
   watch(options: WatchOptions): () => void {
     const stream = new SimStream(this.#world, this.#cluster, options)
     this.#cluster.reach(
-      options.member,
+      idOf(options.node),
       (member) => {
         const open = this.#served.handlers(member).streams[WATCH.watch.path]
         if (open === undefined) throw new Error("members do not serve watches")
@@ -95,6 +91,9 @@ export class SimEtcd {
     return this.#world.prng.next() * clientLatencyMillisMax
   }
 }
+
+/** Of node02, 2. */
+const idOf = (node: NodeName): NodeId => Number(node.slice("node".length))
 
 const unaryCall = (
   path: string,
@@ -137,6 +136,15 @@ class SimStream implements StreamCall {
     this.#member = member
     const createRequest = WatchCreateRequest.make(this.#options.request)
     open(this).onMessage(WatchRequest.encode(WatchRequest.make({ createRequest })))
+    this.#look()
+  }
+
+  /** The end of a member ends its connections. */
+  #look(): void {
+    if (this.ended) return
+    if (this.#member === undefined || this.#cluster.member(this.#member.id) !== this.#member)
+      return this.lost()
+    this.#world.clock.alarm(lookMillis, () => this.#look())
   }
 
   /** The connection is gone, with what was on its way. */

@@ -12,24 +12,31 @@ export interface Stamp {
   readonly changed: boolean
 }
 
-const problemsMax = 10
+/** In words, and the ids of the operations that show it. */
+export interface OutOfOrder {
+  readonly line: string
+  readonly operations: ReadonlyArray<number>
+}
 
 export const checkRevisionOrder = <Input, Output>(
   history: History<Input, Output>,
   stampOf: (input: Input, output: Output) => Stamp | undefined
-): ReadonlyArray<string> => {
+): ReadonlyArray<OutOfOrder> => {
   const stamped = history.flatMap((operation) => {
     const { ending, input } = operation
     const stamp = ending._tag === "Ok" ? stampOf(input, ending.output) : undefined
     return ending._tag === "Ok" && stamp !== undefined ? [{ operation, stamp, until: ending.at.order }] : []
   })
-  const problems: Array<string> = []
+  const problems: Array<OutOfOrder> = []
   const makers = new Map<number, Operation<Input, Output>>()
   for (const { operation, stamp } of stamped) {
     if (!stamp.changed) continue
     const maker = makers.get(stamp.revision)
     if (maker !== undefined)
-      problems.push(`${named(maker)} and ${named(operation)} have both made revision ${stamp.revision}`)
+      problems.push({
+        line: `${named(maker)} and ${named(operation)} have both made revision ${stamp.revision}`,
+        operations: [maker.id, operation.id]
+      })
     makers.set(stamp.revision, operation)
   }
   const byEnd = stamped.toSorted((one, other) => one.until - other.until)
@@ -43,17 +50,19 @@ export const checkRevisionOrder = <Input, Output>(
     }
     if (newest === undefined) continue
     const { revision } = newest.stamp
+    const operations = [newest.operation.id, operation.id]
     if (stamp.revision < revision)
-      problems.push(
-        `${named(operation)} was answered at revision ${stamp.revision}, and ${named(newest.operation)} had seen ${revision} before`
-      )
+      problems.push({
+        line: `${named(operation)} was answered at revision ${stamp.revision}, and ${named(newest.operation)} had seen ${revision} before`,
+        operations
+      })
     else if (stamp.changed && stamp.revision === revision)
-      problems.push(
-        `${named(operation)} made revision ${revision}, which ${named(newest.operation)} had seen before`
-      )
+      problems.push({
+        line: `${named(operation)} made revision ${revision}, which ${named(newest.operation)} had seen before`,
+        operations
+      })
   }
-  const more = problems.length - problemsMax
-  return more > 0 ? [...problems.slice(0, problemsMax), `and ${more} more`] : problems
+  return problems
 }
 
 const named = <Input, Output>({ client, id, invoked }: Operation<Input, Output>): string =>

@@ -19,7 +19,7 @@ const changes = [
 const truth = { changes, isComplete: true }
 
 const check = (events: ReadonlyArray<ChangeSeen>, more: Partial<WatchSeen> = {}) =>
-  checkWatch(truth, { name: "w", watches: () => true, fromRevision: 1, events, ...more })
+  checkWatch(truth, { name: "w", first: "a", last: "b", fromRevision: 1, events, ...more })
 
 test("a watch that has seen all up to somewhere is in order", (t) => {
   for (const length of [0, 1, 2, 4, 5, 6]) t.deepEqual(check(changes.slice(0, length)), [])
@@ -27,11 +27,11 @@ test("a watch that has seen all up to somewhere is in order", (t) => {
 
 test("a watch sees nothing of what was before it, and of other keys", (t) => {
   t.deepEqual(check(changes.slice(4), { fromRevision: 5 }), [])
-  t.deepEqual(check([change(2, "a"), change(4, "a", null)], { watches: (key) => key === "a" }), [])
+  t.deepEqual(check([change(2, "a"), change(4, "a", null)], { first: "a", last: "a" }), [])
   t.deepEqual(check(changes.slice(0, 2), { fromRevision: 3 }), [
     "watch w has seen a = 2 at revision 2, and began at revision 3"
   ])
-  t.deepEqual(check(changes.slice(0, 2), { watches: (key) => key === "a" }), [
+  t.deepEqual(check(changes.slice(0, 2), { first: "a", last: "a" }), [
     "watch w has seen b = 3 at revision 3, which it does not watch"
   ])
 })
@@ -65,7 +65,7 @@ test("an event of what never was, or was something else, is found", (t) => {
 })
 
 test("where not all changes are known, an event may be of a write whose answer was lost", (t) => {
-  const watch = { name: "w", watches: () => true, fromRevision: 1, events: [...changes, change(8, "a")] }
+  const watch = { name: "w", first: "a", last: "b", fromRevision: 1, events: [...changes, change(8, "a")] }
   t.deepEqual(checkWatch({ changes, isComplete: false }, watch), [])
 })
 
@@ -80,7 +80,7 @@ test("a watch that has gone very wrong says so in a few lines", (t) => {
   const many = Array.from({ length: 100 }, (_, at) => change(at + 2, "a"))
   const lines = checkWatch(
     { changes: many, isComplete: true },
-    { name: "w", watches: () => true, fromRevision: 1, events: [], throughRevision: 200 }
+    { name: "w", first: "a", last: "b", fromRevision: 1, events: [], throughRevision: 200 }
   )
   t.is(lines.length, 11)
   t.is(lines[10], "watch w: 90 more")
@@ -106,7 +106,7 @@ test("every single fault in what a watch saw is found", (t) => {
       const lines = (watched: ReadonlyArray<ChangeSeen>) =>
         checkWatch(
           { changes: all, isComplete: true },
-          { name: "w", watches: () => true, fromRevision: 2, events: watched }
+          { name: "w", first: "a", last: "b", fromRevision: 2, events: watched }
         )
       return lines(all).length === 0 && lines(seen).length > 0
     })

@@ -21,7 +21,9 @@ export interface Truth {
 
 export interface WatchSeen {
   readonly name: string
-  readonly watches: (key: string) => boolean
+  /** It watches all keys from the first to the last. */
+  readonly first: string
+  readonly last: string
   readonly fromRevision: number
   /** In the order in which they came, whatever came in between. */
   readonly events: ReadonlyArray<ChangeSeen>
@@ -34,7 +36,8 @@ const problemsMax = 10
 
 /** What is wrong with it, in lines; none is none. */
 export const checkWatch = (truth: Truth, watch: WatchSeen): ReadonlyArray<string> => {
-  const { events, fromRevision, name, watches } = watch
+  const { events, first, fromRevision, last: lastKey, name } = watch
+  const watches = (key: string) => key >= first && key <= lastKey
   const problems: Array<string> = []
   const byPlace = new Map(truth.changes.map((change) => [placeOf(change), change]))
   const seen = new Set<string>()

@@ -1,9 +1,10 @@
 /** The inputs and outputs of the model as requests to etcd and its answers. */
 import { Either } from "effect"
 import type { GrpcStatus } from "#actors/kernel/ports/grpc.ts"
-import type { NodeId } from "#actors/raft/raft-messages.ts"
+import type { ChangeSeen } from "#chaos/checkers/watch-completeness.ts"
+import type { EtcdAccess, NodeName } from "#chaos/lab/world.ts"
 import type { EtcdCompare, EtcdInput, EtcdOp, EtcdOutput, EtcdResult } from "#chaos/models/etcd-model.ts"
-import { CompareResult, CompareTarget } from "#protocols/wire/etcd/kv.ts"
+import { CompareResult, CompareTarget, EventType } from "#protocols/wire/etcd/kv.ts"
 import {
   DeleteRangeRequest,
   type DeleteRangeResponse,
@@ -13,35 +14,26 @@ import {
   type RangeResponse,
   type ResponseHeader
 } from "#protocols/wire/etcd/kv-fast.ts"
-import { KV, type Method } from "#protocols/wire/etcd/methods.ts"
+import { KV } from "#protocols/wire/etcd/methods.ts"
 import { Compare, RequestOp, type ResponseOp } from "#protocols/wire/etcd/txn-fast.ts"
+import type { Event } from "#protocols/wire/etcd/watch.ts"
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
-const bytes = (text: string): Uint8Array => encoder.encode(text)
+export const bytesOf = (text: string): Uint8Array => encoder.encode(text)
 export const textOf = (encoded: Uint8Array): string => decoder.decode(encoded)
 
 type Answered = Either.Either<EtcdOutput, GrpcStatus>
-
-/** Whoever carries a call to a member, in a simulated world or in this one. Calls back once, or never. */
-export interface EtcdCaller {
-  call<Request extends object, Answer extends object>(
-    member: NodeId,
-    method: Method<Request, Answer>,
-    request: Partial<Request>,
-    done: (answer: Either.Either<Answer, GrpcStatus>) => void
-  ): void
-}
 
 export interface AskOptions {
   /** Reads do not ask a quorum. */
   readonly serializable?: boolean
 }
 
-/** Single operations have calls of their own, everything else is a transaction. */
+/** Calls back once, or never. Single operations have calls of their own, everything else is a transaction. */
 export const askEtcd = (
-  etcd: EtcdCaller,
-  member: NodeId,
+  etcd: EtcdAccess,
+  node: NodeName,
   input: EtcdInput,
   { serializable = false }: AskOptions,
   done: (answered: Answered) => void
@@ -54,7 +46,7 @@ export const askEtcd = (
       success: success.map(requestOf),
       failure: failure.map(requestOf)
     }
-    return etcd.call(member, KV.txn, request, (answer) =>
+    return etcd.call(node, KV.txn, request, (answer) =>
       done(
         Either.map(answer, ({ header, responses, succeeded }) =>
           outputOf(header, responses.map(resultOf), succeeded)
@@ -62,18 +54,18 @@ export const askEtcd = (
       )
     )
   }
-  const key = bytes(first.key)
+  const key = bytesOf(first.key)
   switch (first._tag) {
     case "Get":
-      return etcd.call(member, KV.range, { key, serializable }, (answer) =>
+      return etcd.call(node, KV.range, { key, serializable }, (answer) =>
         done(Either.map(answer, (response) => outputOf(response.header, [gotOf(response)])))
       )
     case "Put":
-      return etcd.call(member, KV.put, { key, value: bytes(first.value) }, (answer) =>
+      return etcd.call(node, KV.put, { key, value: bytesOf(first.value) }, (answer) =>
         done(Either.map(answer, ({ header }) => outputOf(header, [{ _tag: "Wrote" }])))
       )
     case "Delete":
-      return etcd.call(member, KV.deleteRange, { key }, (answer) =>
+      return etcd.call(node, KV.deleteRange, { key }, (answer) =>
         done(Either.map(answer, (response) => outputOf(response.header, [deletedOf(response)])))
       )
   }
@@ -104,19 +96,19 @@ const results = {
 
 const compareOf = ({ key, operand, result, target }: EtcdCompare): Compare =>
   Compare.make({
-    key: bytes(key),
+    key: bytesOf(key),
     target: targets[target],
     result: results[result],
-    [target]: target === "value" ? bytes(`${operand}`) : Number(operand)
+    [target]: target === "value" ? bytesOf(`${operand}`) : Number(operand)
   })
 
 const requestOf = (op: EtcdOp): RequestOp => {
-  const key = bytes(op.key)
+  const key = bytesOf(op.key)
   switch (op._tag) {
     case "Get":
       return RequestOp.make({ requestRange: RangeRequest.make({ key }) })
     case "Put":
-      return RequestOp.make({ requestPut: PutRequest.make({ key, value: bytes(op.value) }) })
+      return RequestOp.make({ requestPut: PutRequest.make({ key, value: bytesOf(op.value) }) })
     case "Delete":
       return RequestOp.make({ requestDeleteRange: DeleteRangeRequest.make({ key }) })
   }
@@ -140,3 +132,11 @@ const wroteOf = (response: PutResponse | undefined): EtcdResult => {
 }
 
 const deletedOf = ({ deleted }: DeleteRangeResponse): EtcdResult => ({ _tag: "Deleted", count: deleted })
+
+/** What a watch tells. */
+export const changesOf = (events: ReadonlyArray<Event>): ReadonlyArray<ChangeSeen> =>
+  events.map(({ kv, type }) => {
+    if (kv === undefined) throw new Error("an event has a key")
+    const value = type === EventType.delete ? null : textOf(kv.value)
+    return { revision: kv.modRevision, key: textOf(kv.key), value }
+  })

@@ -1,17 +1,17 @@
 /**
  * Clients of chainfire that want to see it fail: few keys, short thoughts, and every kind of write. Each asks one
- * thing at a time, waits for a while, and then goes on at another member without knowing what came of it.
+ * thing at a time, waits for a while, and then goes on at another node without knowing what came of it.
  *
  * Keys a to e are written one by one. The two of the pair are only ever written together, so that each
  * transaction which reads both finds the same in both.
  */
 import { Effect, Either } from "effect"
-import type { GrpcStatus } from "#actors/kernel/ports/grpc.ts"
-import type { NodeId } from "#actors/raft/raft-messages.ts"
 import type { Recorder } from "#chaos/checkers/history.ts"
+import type { EtcdAccess, NodeName } from "#chaos/lab/world.ts"
 import { del, type EtcdInput, type EtcdOutput, get, put } from "#chaos/models/etcd-model.ts"
+import { stampOf } from "#chaos/models/etcd-writes.ts"
 import type { Prng } from "#chaos/sim/prng.ts"
-import { type AskOptions, askEtcd, type EtcdCaller } from "./etcd-requests.ts"
+import { type AskOptions, askEtcd } from "./etcd-requests.ts"
 
 export const singleKeys = ["a", "b", "c", "d", "e"]
 export const pair = ["x", "y"] as const
@@ -20,27 +20,26 @@ const getPair = pair.map((key) => ({ _tag: "Get", key }) as const)
 export interface ClientOptions extends AskOptions {
   readonly name: string
   /** It asks one of these, and another one when it got no answer. */
-  readonly members: ReadonlyArray<NodeId>
+  readonly nodes: ReadonlyArray<NodeName>
   readonly onlyReads: boolean
   readonly patienceMillis: number
   readonly pauseMillisMax: number
   readonly isOver: () => boolean
-  /** After which errors it believes that nothing happened. */
-  readonly isDefinite: (status: GrpcStatus) => boolean
 }
 
 export class KvClient {
-  readonly #etcd: EtcdCaller
+  readonly #etcd: EtcdAccess
   readonly #recorder: Recorder<EtcdInput, EtcdOutput>
   readonly #prng: Prng
   readonly #options: ClientOptions
   /** What it has seen last of each key. */
   readonly #seen = new Map<string, { readonly value: string; readonly modRevision: number }>()
-  #member: NodeId
+  #node: NodeName
   #writes = 0
+  readonly counts = { answered: 0, failed: 0, unknown: 0, acknowledged: 0 }
 
   constructor(
-    etcd: EtcdCaller,
+    etcd: EtcdAccess,
     recorder: Recorder<EtcdInput, EtcdOutput>,
     prng: Prng,
     options: ClientOptions
@@ -49,7 +48,7 @@ export class KvClient {
     this.#recorder = recorder
     this.#prng = prng
     this.#options = options
-    this.#member = this.#anyMember()
+    this.#node = this.#anyNode()
   }
 
   get run(): Effect.Effect<void> {
@@ -68,30 +67,32 @@ export class KvClient {
       const recording = this.#recorder.invoke(name, input)
       if (recording === undefined) return "full"
       const answer = yield* Effect.async<Parameters<Parameters<typeof askEtcd>[4]>[0]>((resume) =>
-        askEtcd(this.#etcd, this.#member, input, this.#options, (answered) =>
-          resume(Effect.succeed(answered))
-        )
+        askEtcd(this.#etcd, this.#node, input, this.#options, (answered) => resume(Effect.succeed(answered)))
       ).pipe(
         Effect.timeoutTo({ duration: patienceMillis, onSuccess: (got) => got, onTimeout: () => undefined })
       )
       if (answer !== undefined && Either.isRight(answer)) {
         recording.ok(answer.right)
+        this.counts.answered++
+        if (stampOf(input, answer.right).changed) this.counts.acknowledged++
         this.#remember(input, answer.right)
         return "ok"
       }
-      this.#member = this.#anyMember()
-      if (answer !== undefined && this.#options.isDefinite(answer.left)) {
+      this.#node = this.#anyNode()
+      if (answer !== undefined && this.#etcd.isDefinite(answer.left)) {
         recording.failed(answer.left.message)
+        this.counts.failed++
         return "failed"
       }
+      this.counts.unknown++
       recording.unknown(answer?.left.message ?? "no answer came in time")
       return "unknown"
     })
   }
 
-  #anyMember(): NodeId {
-    const { members } = this.#options
-    return members[this.#prng.below(members.length)] ?? 1
+  #anyNode(): NodeName {
+    const { nodes } = this.#options
+    return nodes[this.#prng.below(nodes.length)] ?? ""
   }
 
   #anyKey(): string {
@@ -145,20 +146,3 @@ export class KvClient {
     }
   }
 }
-
-/** The value that an operation writes; of a pair it is in both. Each is written once. */
-export const writtenBy = (
-  { failure, success }: EtcdInput,
-  output: EtcdOutput | undefined
-): string | undefined => {
-  const branch = output === undefined || output.succeeded ? success : failure
-  const [first] = branch.flatMap((op) => (op._tag === "Put" ? [`${op.key} = ${op.value}`] : []))
-  return first
-}
-
-export const stampOf = (_input: EtcdInput, { results, revision = 0 }: EtcdOutput) => ({
-  revision,
-  changed: results.some(
-    (result) => result._tag === "Wrote" || (result._tag === "Deleted" && result.count > 0)
-  )
-})
