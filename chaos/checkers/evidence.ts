@@ -2,6 +2,7 @@
  * What a run has left behind for those who judge it, and what they say. All of it is data: a checker asks nobody.
  */
 import { Schema } from "effect"
+import type { Action } from "#chaos/faults/action.ts"
 import type { Complaint, NodeName } from "#chaos/lab/world.ts"
 import type { EtcdInput, EtcdOutput } from "#chaos/models/etcd-model.ts"
 import type { MemberStatus } from "#protocols/membership.ts"
@@ -32,6 +33,8 @@ export interface Evidence {
 /** An action that was carried out, or the end of one. */
 export interface Struck {
   readonly atMillis: number
+  /** Undefined: nothing was done, it is but a mark. */
+  readonly action: Action | undefined
   /** `describeAction`, or what else is worth a mark. */
   readonly what: string
   /** Of the fault in the schedule that it belongs to, and whether it is its end. */
@@ -112,8 +115,17 @@ export interface JudgeBounds {
 export const passed = (check: string, line: string): Finding =>
   new Finding({ check, verdict: "passed", lines: [line], operations: [] })
 
+/** There was nothing to look at, or not enough time. */
+export const unknown = (check: string, ...lines: ReadonlyArray<string>): Finding =>
+  new Finding({ check, verdict: "unknown", lines, operations: [] })
+
 /** Passes when there is nothing to complain of. */
-export const finding = (check: string, problems: ReadonlyArray<string>, line: string): Finding =>
+export const finding = (
+  check: string,
+  problems: ReadonlyArray<string>,
+  line: string,
+  operations: ReadonlyArray<number> = []
+): Finding =>
   problems.length === 0
     ? passed(check, line)
-    : new Finding({ check, verdict: "failed", lines: problems, operations: [] })
+    : new Finding({ check, verdict: "failed", lines: problems, operations })
