@@ -10,7 +10,8 @@
  */
 import { readFileSync } from "node:fs"
 import { Effect, Either, ParseResult, Schema } from "effect"
-import type { ChainfireMember, NodeOptions } from "./node.ts"
+import type { NodeOptions } from "./node.ts"
+import type { ChainfireMember } from "./trees/node.ts"
 
 const Port = Schema.Int.pipe(Schema.between(0, 65_535))
 const Name = Schema.String.pipe(Schema.pattern(/^[a-z0-9][a-z0-9-]{0,62}$/))

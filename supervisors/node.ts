@@ -4,21 +4,10 @@
  * For now what it has to do is the demonstration; the cluster around it is real. Ctrl-C interrupts, which
  * stops the tree in reverse order and says goodbye to the other nodes.
  */
-import { createHash, randomUUID } from "node:crypto"
+import { randomUUID } from "node:crypto"
 import { Cause, Effect, Layer, Queue } from "effect"
-import type { MemberArgs } from "#actors/chainfire/member-actor.ts"
-import { MemberRecord } from "#actors/chainfire/member-records.ts"
-import { TreeCoordination } from "#actors/cluster/coordination-actor.ts"
-import { LinkDatagrams } from "#actors/cluster/links-actor.ts"
-import { RegistryView } from "#actors/cluster/registry-actor.ts"
-import { leasesOn } from "#actors/kernel/coordination/coordination-leases.ts"
-import { WorldClock } from "#actors/kernel/ports/clock.ts"
-import type { Coordination } from "#actors/kernel/ports/coordination.ts"
-import { Datagrams } from "#actors/kernel/ports/datagrams.ts"
 import { Grpc } from "#actors/kernel/ports/grpc.ts"
-import { Leases } from "#actors/kernel/ports/leases.ts"
 import { Links } from "#actors/kernel/ports/links.ts"
-import type { ChildSpec } from "#actors/kernel/ports/supervision.ts"
 import { describeCause } from "#actors/kernel/ref.ts"
 import * as ActorSystem from "#actors/kernel/system.ts"
 import type { LinkTls } from "#actors/platform/certificates.ts"
@@ -30,18 +19,11 @@ import type { OnRefused } from "#actors/platform/socketio-door.ts"
 import { socketioLinks } from "#actors/platform/socketio-links.ts"
 import { openTokens } from "#actors/platform/tokens.ts"
 import { LinkRefused } from "#protocols/links.ts"
-import { Metadata } from "#protocols/membership.ts"
 import { protocolVersion } from "#protocols/wire/frames.ts"
-import * as Supervisor from "./engine/supervisor.ts"
-import { child } from "./engine/tree.ts"
-import { type Live, live } from "./live.ts"
-import { chainfire, memberPath } from "./trees/chainfire.ts"
-import { cluster } from "./trees/cluster.ts"
-import { rolesTree } from "./trees/roles.ts"
+import { live } from "./live.ts"
+import { type Addresses, type NodeTreeOptions, nodeTree } from "./trees/node.ts"
 
-export interface NodeOptions {
-  readonly name: string
-  readonly cluster: string
+export interface NodeOptions extends NodeTreeOptions {
   /** Holds the key of the cluster and the operator's token; see actors/platform/tokens.ts. */
   readonly dataDirectory: string
   readonly host?: string
@@ -51,69 +33,9 @@ export interface NodeOptions {
   readonly clientCertificates?: "optional" | "needed"
   /** 0 is any that is free. */
   readonly port: number
-  /** Addresses of nodes that may be there already. */
-  readonly seeds: ReadonlyArray<string>
-  readonly zone: string
   /** Where clients of etcd find chainfire; 0 is any port that is free. */
   readonly clientPort: number
-  /** Of which nodes chainfire's group consists; without it of this one alone. */
-  readonly chainfire?: ChainfireMembers
-  /** What the node has to do, started after the cluster and chainfire. */
-  readonly work: ReadonlyArray<ChildSpec<Live | Links | Datagrams | Coordination | Leases>>
-  /** Each of them one node of the group has at a time; its components learn of it from the role agent. */
-  readonly roles?: ReadonlyArray<string>
 }
-
-export interface ChainfireMembers {
-  /** With which the group begins: the same list on all of them. Later changes are in the group itself. */
-  readonly initial: ReadonlyArray<ChainfireMember>
-  /** This node is to become a member of a group that is there, to which it has been added. */
-  readonly joins?: boolean
-}
-
-/** A node and its addresses, each `host:port`. */
-export interface ChainfireMember extends Addresses {
-  readonly name: string
-}
-
-/** `host:port` of what a node listens on. */
-export interface Addresses {
-  readonly links: string
-  readonly etcd: string
-}
-
-const memberArgs = (options: NodeOptions, addresses: Addresses): Omit<MemberArgs, "pathOf"> => {
-  const { chainfire: members, cluster, name, tls } = options
-  const scheme = tls === undefined ? "http" : "https"
-  const own = { name, ...addresses }
-  const initial = members?.initial ?? [own]
-  return {
-    name,
-    clusterId: idOf(cluster),
-    peerUrl: `${scheme}://${addresses.links}`,
-    clientUrl: `${scheme}://${addresses.etcd}`,
-    initial: initial.map((member) =>
-      MemberRecord.make({
-        // Raft counts its members in numbers of 53 bits.
-        ID: idOf(`${cluster}/${member.name}/${member.links}`) >> 11n,
-        name: member.name,
-        peerURLs: [`${scheme}://${member.links}`],
-        clientURLs: [`${scheme}://${member.etcd}`]
-      })
-    ),
-    joins: members?.joins ?? false
-  }
-}
-
-/** By any member; the one of this node comes first. */
-const coordinationOf = ({ chainfire, name }: NodeOptions): TreeCoordination => {
-  const others = (chainfire?.initial ?? []).filter((member) => member.name !== name)
-  return new TreeCoordination({
-    members: [name, ...others.map((member) => member.name)].map(memberPath)
-  })
-}
-
-const idOf = (name: string): bigint => createHash("sha256").update(name).digest().readBigUInt64BE(0)
 
 interface Refusal {
   readonly name: string
@@ -137,19 +59,14 @@ export const runNode = <A, E, R>(
   use: (system: ActorSystem.ActorSystem, addresses: Addresses) => Effect.Effect<A, E, R>
 ) =>
   Effect.gen(function* () {
-    const { clientPort, dataDirectory, host, name, port, roles = [], seeds, tls, work, zone } = options
+    const { clientPort, dataDirectory, host, name, port, tls } = options
     const tokens = yield* openTokens(dataDirectory, options.cluster)
     const self = { protocol: protocolVersion, cluster: options.cluster, name, bootId: randomUUID() }
-    const datagrams = new LinkDatagrams()
+    const node = nodeTree(options)
     const refused = yield* Queue.sliding<Refusal>(refusalsMax)
     const onRefused: OnRefused = (introduction, fault) => {
       refused.unsafeOffer({ name: introduction?.name ?? "somebody", reason: fault.message })
     }
-    const coordination = coordinationOf(options)
-    const leases = Layer.effect(
-      Leases,
-      Effect.map(WorldClock, (clock) => leasesOn(coordination.coordination, clock))
-    )
     const where = { ...(host !== undefined && { host }), ...(tls !== undefined && { tls }) }
     const ports = Layer.mergeAll(
       socketioLinks({ self, tokens, port, onRefused, ...where }),
@@ -161,28 +78,14 @@ export const runNode = <A, E, R>(
       fileJournals(dataDirectory),
       lmdbStores(dataDirectory),
       ScryptSecrets,
-      Layer.succeed(Datagrams, datagrams),
-      coordination.layer,
-      leases
+      node.services
     ).pipe(Layer.provideMerge(live))
     return yield* Effect.gen(function* () {
       const links = yield* Links
-      const metadata = new Metadata({ roles: [], zone, version: "0.1.0", ports: {} })
-      const view = new RegistryView()
       const grpc = yield* Grpc
       const addresses = { links: links.self.address, etcd: grpc.address }
-      const tree = Supervisor.make(name, {
-        strategy: "one-for-one",
-        intensity: { restarts: 5, within: "10 seconds" },
-        children: [
-          child(cluster({ self: links.self, metadata, seeds, datagrams, view })),
-          child(chainfire(memberArgs(options, addresses))),
-          child(
-            rolesTree({ self: links.self, coordination, roles, isGroup: options.chainfire !== undefined })
-          ),
-          ...work
-        ]
-      })
+      const scheme = tls === undefined ? "http" : "https"
+      const tree = node.tree({ self: links.self, addresses, scheme })
       const system = yield* ActorSystem.make(name, tree)
       yield* Effect.forkScoped(Effect.forever(Effect.flatMap(Queue.take(refused), publishTo(system))))
       yield* Effect.forkScoped(use(system, addresses))

@@ -34,8 +34,8 @@ export interface View {
   readonly leader: NodeName | undefined
   /** Writes that clients have got acknowledged so far. */
   readonly acknowledged: number
-  /** Of the cluster's own member list as node01's group has it now. */
-  readonly members: ReadonlyArray<NodeName>
+  /** Those that answered when they were asked last. */
+  readonly up: ReadonlyArray<NodeName>
 }
 
 /** Or anything from `millis` to `millisMax`, as the seed has it. */
@@ -48,7 +48,7 @@ export const repeat = (times: number, ...steps: ReadonlyArray<Step>): Step => ({
   times,
   steps
 })
-/** One of them, as the seed has it. */
+/** One of them that the world can do, as the seed has it. */
 export const draw = (...among: ReadonlyArray<Step>): Step => ({ _tag: "Draw", among })
 export const until = (
   what: string,
@@ -69,16 +69,34 @@ export const nextCommit = until(
   10_000
 )
 
-/** What of a world all these steps may need. */
-export const needsOf = (steps: ReadonlyArray<Step>): ReadonlySet<ActionTag> => {
-  const needs = new Set<ActionTag>()
-  const visit = (step: Step): void => {
-    if (step._tag === "Strike") for (const tag of step.fault.needs) needs.add(tag)
-    if (step._tag === "Repeat") step.steps.forEach(visit)
-    if (step._tag === "Draw") step.among.forEach(visit)
+/**
+ * Why a world cannot go through these steps: the first reason that it gives, if there is one. Of those that are drawn
+ * among, only those that it can do are drawn, so one is enough.
+ */
+export const whyImpossible = (steps: ReadonlyArray<Step>, cannot: Cannot): string | undefined => {
+  for (const step of steps) {
+    const reason = whyNotOne(step, cannot)
+    if (reason !== undefined) return reason
   }
-  steps.forEach(visit)
-  return needs
+  return undefined
+}
+
+/** Why a world cannot do an action; undefined if it can. */
+export type Cannot = (action: ActionTag) => string | undefined
+
+const whyNotOne = (step: Step, cannot: Cannot): string | undefined => {
+  switch (step._tag) {
+    case "Strike":
+      return step.fault.needs.map(cannot).find((reason) => reason !== undefined)
+    case "Repeat":
+      return whyImpossible(step.steps, cannot)
+    case "Draw": {
+      const reasons = step.among.map((one) => whyNotOne(one, cannot))
+      return reasons.includes(undefined) ? undefined : reasons[0]
+    }
+    default:
+      return undefined
+  }
 }
 
 /** An action with its time, as a report has it and a replay plays it. */
@@ -95,6 +113,7 @@ export interface Stage<E> {
   /** Times of a schedule are multiplied with it. */
   readonly slowness: number
   readonly view: () => View
+  readonly cannot: Cannot
   readonly act: (timed: Timed) => Effect.Effect<void, E>
 }
 
@@ -179,7 +198,8 @@ export class Player<E> {
         })
       case "Draw":
         return Effect.suspend(() => {
-          const drawn = step.among[prng.below(step.among.length)]
+          const possible = step.among.filter((one) => whyNotOne(one, this.#stage.cannot) === undefined)
+          const drawn = possible[prng.below(possible.length)]
           return drawn === undefined ? Effect.void : this.#step(drawn)
         })
     }
@@ -223,6 +243,7 @@ export class Player<E> {
   }
 
   #act(actions: ReadonlyArray<Action>, fault: string, ends: boolean): Effect.Effect<void, E> {
+    // Whoever runs out of time leaves nothing half done.
     return Effect.forEach(
       actions,
       (action) =>
@@ -230,7 +251,7 @@ export class Player<E> {
           this.#stage.act(new Timed({ atMillis, action, fault, ends }))
         ),
       { discard: true }
-    )
+    ).pipe(Effect.uninterruptible)
   }
 }
 

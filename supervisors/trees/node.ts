@@ -1,0 +1,156 @@
+/**
+ * Everything that one node runs, above the ports it is given: the same tree on real ports and in the simulator.
+ *
+ *   cluster     what makes it one of many
+ *   chainfire   the member of the coordination store on this node
+ *   roles       what it needs of the store, and what one node at a time does for all
+ *   work        whatever else it has to do
+ *
+ * Some of its actors share an object that is also a service for others, such as the datagrams of membership over
+ * the links. These are made once for each start of the node, before its ports, and its tree when those are open.
+ */
+import { Effect, Layer } from "effect"
+import type { MemberArgs } from "#actors/chainfire/member-actor.ts"
+import { MemberRecord } from "#actors/chainfire/member-records.ts"
+import { TreeCoordination } from "#actors/cluster/coordination-actor.ts"
+import { LinkDatagrams } from "#actors/cluster/links-actor.ts"
+import { RegistryView } from "#actors/cluster/registry-actor.ts"
+import { leasesOn } from "#actors/kernel/coordination/coordination-leases.ts"
+import type { Cells } from "#actors/kernel/ports/cell.ts"
+import { WorldClock } from "#actors/kernel/ports/clock.ts"
+import type { Coordination } from "#actors/kernel/ports/coordination.ts"
+import { Datagrams } from "#actors/kernel/ports/datagrams.ts"
+import { Leases } from "#actors/kernel/ports/leases.ts"
+import type { Links } from "#actors/kernel/ports/links.ts"
+import type { ChildSpec, Supervision } from "#actors/kernel/ports/supervision.ts"
+import type { World } from "#actors/kernel/system.ts"
+import type { Introduction } from "#protocols/links.ts"
+import { Metadata } from "#protocols/membership.ts"
+import { Sha256 } from "#protocols/wire/sha256.ts"
+import * as Supervisor from "../engine/supervisor.ts"
+import { child } from "../engine/tree.ts"
+import { chainfire, memberPath } from "./chainfire.ts"
+import { cluster } from "./cluster.ts"
+import { rolesTree } from "./roles.ts"
+
+/** What the work of a node may need. */
+export type NodeServices = World | Supervision | Cells | Links | Datagrams | Coordination | Leases
+
+export interface NodeTreeOptions {
+  readonly name: string
+  readonly cluster: string
+  readonly zone: string
+  /** Addresses of nodes that may be there already. */
+  readonly seeds: ReadonlyArray<string>
+  /** Of which nodes chainfire's group consists; without it of this one alone. */
+  readonly chainfire?: ChainfireMembers
+  /** What the node has to do, started after the cluster and chainfire. */
+  readonly work: ReadonlyArray<ChildSpec<NodeServices>>
+  /** Each of them one node of the group has at a time; its components learn of it from the role agent. */
+  readonly roles?: ReadonlyArray<string>
+}
+
+export interface ChainfireMembers {
+  /** With which the group begins: the same list on all of them. Later changes are in the group itself. */
+  readonly initial: ReadonlyArray<ChainfireMember>
+  /** This node is to become a member of a group that is there, to which it has been added. */
+  readonly joins?: boolean
+}
+
+/** A node and its addresses, each `host:port`. */
+export interface ChainfireMember extends Addresses {
+  readonly name: string
+}
+
+/** `host:port` of what a node listens on. */
+export interface Addresses {
+  readonly links: string
+  readonly etcd: string
+}
+
+/** Once its ports are open. */
+export interface Opened {
+  readonly self: Introduction
+  readonly addresses: Addresses
+  /** Of the addresses that it tells others. */
+  readonly scheme: "http" | "https"
+}
+
+/** For one start of a node: the services that its own actors give to others, and then its tree. */
+export const nodeTree = (options: NodeTreeOptions) => {
+  const { name, roles = [], seeds, work, zone } = options
+  const datagrams = new LinkDatagrams()
+  const view = new RegistryView()
+  const coordination = coordinationOf(options)
+  const leases = Layer.effect(
+    Leases,
+    Effect.map(WorldClock, (clock) => leasesOn(coordination.coordination, clock))
+  )
+  return {
+    services: Layer.mergeAll(Layer.succeed(Datagrams, datagrams), coordination.layer, leases),
+    tree: (opened: Opened) =>
+      Supervisor.make(name, {
+        strategy: "one-for-one",
+        intensity: { restarts: 5, within: "10 seconds" },
+        children: [
+          child(
+            cluster({
+              self: opened.self,
+              metadata: new Metadata({ roles: [], zone, version: "0.1.0", ports: {} }),
+              seeds,
+              datagrams,
+              view
+            })
+          ),
+          child(chainfire(memberArgs(options, opened))),
+          child(
+            rolesTree({
+              self: opened.self,
+              coordination,
+              roles,
+              isGroup: options.chainfire !== undefined
+            })
+          ),
+          ...work
+        ]
+      })
+  }
+}
+
+const memberArgs = (
+  { chainfire: members, cluster: group, name }: NodeTreeOptions,
+  { addresses, scheme }: Opened
+): Omit<MemberArgs, "pathOf"> => {
+  const initial = members?.initial ?? [{ name, ...addresses }]
+  return {
+    name,
+    clusterId: idOf(group),
+    peerUrl: `${scheme}://${addresses.links}`,
+    clientUrl: `${scheme}://${addresses.etcd}`,
+    initial: initial.map((member) =>
+      MemberRecord.make({
+        // Raft counts its members in numbers of 53 bits.
+        ID: idOf(`${group}/${member.name}/${member.links}`) >> 11n,
+        name: member.name,
+        peerURLs: [`${scheme}://${member.links}`],
+        clientURLs: [`${scheme}://${member.etcd}`]
+      })
+    ),
+    joins: members?.joins ?? false
+  }
+}
+
+/** By any member; the one of this node comes first. */
+const coordinationOf = ({ chainfire: members, name }: NodeTreeOptions): TreeCoordination => {
+  const others = (members?.initial ?? []).filter((member) => member.name !== name)
+  return new TreeCoordination({
+    members: [name, ...others.map((member) => member.name)].map(memberPath)
+  })
+}
+
+const idOf = (name: string): bigint => {
+  const hash = new Sha256()
+  hash.update(new TextEncoder().encode(name))
+  const digest = hash.digest()
+  return new DataView(digest.buffer, digest.byteOffset).getBigUint64(0)
+}
