@@ -29,7 +29,11 @@ const until = <A>(what: string, holds: () => A | undefined): Effect.Effect<A> =>
   Effect.suspend(() => {
     const held = holds()
     return held === undefined ? Effect.fail(what) : Effect.succeed(held)
-  }).pipe(Effect.retry(Schedule.spaced(20)), Effect.timeout("20 seconds"), Effect.orDie)
+  }).pipe(
+    Effect.retry(Schedule.spaced(20)),
+    Effect.timeoutFail({ duration: "20 seconds", onTimeout: () => what }),
+    Effect.catchAll(Effect.die)
+  )
 
 test("clients call, watch as slowly as they like, and ask as an operator; a node that is dead is known to be", async (t) => {
   t.timeout(120_000)

@@ -5,7 +5,7 @@
  *
  *   const { ask, etcd, isReady } = yield* realClients({ nodes, token, tls, seed, slowness })
  */
-import { Deferred, Effect, Either, Predicate, Schedule, type Schema } from "effect"
+import { Deferred, Effect, Either, FiberSet, Predicate, Schedule, type Schema } from "effect"
 import { CallFailed, framed, LeanClient } from "#actors/chainfire/fixtures/lean-grpc.ts"
 import type { Success } from "#actors/kernel/ask.ts"
 import type { GrpcStatus } from "#actors/kernel/ports/grpc.ts"
@@ -53,8 +53,9 @@ const responsesWaitingMax = 4
 
 export const realClients = (options: RealClientsOptions) =>
   Effect.gen(function* () {
+    const run = yield* FiberSet.makeRuntime<never>()
     const etcd = yield* Effect.acquireRelease(
-      Effect.sync(() => new RealEtcd(options)),
+      Effect.sync(() => new RealEtcd(options, run)),
       (opened) => Effect.sync(() => opened.close())
     )
     const doors = new Map<NodeName, Door>()
@@ -133,15 +134,19 @@ const refusalWords: ReadonlySet<string> = new Set(
 
 const neverSent = "no connection was made for it: "
 
+type Run = (task: Effect.Effect<void>) => unknown
+
 class RealEtcd implements EtcdAccess {
   readonly #calls = new Map<NodeName, LeanClient>()
   readonly #watches = new Map<NodeName, LeanClient>()
   readonly #options: RealClientsOptions
   readonly #prng: Prng
+  readonly #run: Run
 
-  constructor(options: RealClientsOptions) {
+  constructor(options: RealClientsOptions, run: Run) {
     const { nodes, seed, slowness, tls } = options
     this.#options = options
+    this.#run = run
     this.#prng = new Prng(seed)
     const shared = { tls, silenceMillisMax: silenceMillisMax * slowness }
     for (const { etcd, name } of nodes) {
@@ -161,7 +166,10 @@ class RealEtcd implements EtcdAccess {
   }
 
   watch(options: WatchOptions): () => void {
-    const watch = new SlowWatch(known(this.#watches, options.node), this.#prng, options)
+    const client = known(this.#watches, options.node)
+    const watch = new SlowWatch(client, options, (take) =>
+      this.#run(Effect.delay(Effect.sync(take), this.#prng.next() * options.slowMillisMax))
+    )
     return () => watch.cancel()
   }
 
@@ -197,19 +205,19 @@ const statusOf = (problem: unknown): GrpcStatus => {
   return { code, message: unsent ? `${neverSent}${reason}` : reason }
 }
 
-/** Takes one response after the other, each in its own time. */
+/** Takes one response after the other, each when `later` has it do so. */
 class SlowWatch {
-  readonly #prng: Prng
   readonly #options: WatchOptions
+  readonly #later: (take: () => void) => void
   readonly #stream: ReturnType<LeanClient["stream"]>
   readonly #waiting: Array<Buffer> = []
-  #timer: NodeJS.Timeout | undefined
+  #isTaking = false
   #isOver = false
   #isCancelled = false
 
-  constructor(client: LeanClient, prng: Prng, options: WatchOptions) {
-    this.#prng = prng
+  constructor(client: LeanClient, options: WatchOptions, later: (take: () => void) => void) {
     this.#options = options
+    this.#later = later
     this.#stream = client.stream(
       WATCH.watch,
       (bytes) => this.#arrived(bytes),
@@ -224,7 +232,6 @@ class SlowWatch {
 
   cancel(): void {
     this.#isCancelled = true
-    clearTimeout(this.#timer)
     this.#stream.cancel()
   }
 
@@ -235,18 +242,21 @@ class SlowWatch {
   }
 
   #next(): void {
-    if (this.#timer !== undefined || this.#isCancelled) return
-    const bytes = this.#waiting[0]
-    if (bytes === undefined) {
+    if (this.#isTaking || this.#isCancelled) return
+    if (this.#waiting.length === 0) {
       if (this.#isOver) this.#options.onEnd()
       else this.#stream.resume()
       return
     }
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
-      this.#waiting.shift()
-      this.#options.onResponse(WatchResponse.decode(bytes))
-      this.#next()
-    }, this.#prng.next() * this.#options.slowMillisMax)
+    this.#isTaking = true
+    this.#later(() => this.#take())
+  }
+
+  #take(): void {
+    this.#isTaking = false
+    const bytes = this.#waiting.shift()
+    if (bytes === undefined || this.#isCancelled) return
+    this.#options.onResponse(WatchResponse.decode(bytes))
+    this.#next()
   }
 }
