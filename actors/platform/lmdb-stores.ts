@@ -19,15 +19,21 @@ import { LmdbEngine, lmdbFault } from "./lmdb-engine.ts"
 const verifyMillisMax = 15 * 60_000
 const verifyPath = fileURLToPath(new URL("./store-verify-main.ts", import.meta.url))
 
+/** Looks at a file that is there, before it is used. */
+export type Verify = (path: string) => Effect.Effect<void, StorageFault>
+
+/** `verify`: in a process of its own, unless whoever opens is one that may die. */
 export const lmdbStores = (
   dataDirectory: string,
-  limits: Partial<StoreLimits> = {}
+  limits: Partial<StoreLimits> = {},
+  verify: Verify = (path) => verifyFile(path)
 ): Layer.Layer<Stores, StorageFault, WorldClock | Scheduling> =>
-  Layer.scoped(Stores, openStores(dataDirectory, { ...storeLimits, ...limits }))
+  Layer.scoped(Stores, openStores(dataDirectory, { ...storeLimits, ...limits }, verify))
 
 const openStores = (
   dataDirectory: string,
-  limits: StoreLimits
+  limits: StoreLimits,
+  verify: Verify
 ): Effect.Effect<StoreEnvironment, StorageFault, WorldClock | Scheduling | Scope.Scope> =>
   Effect.gen(function* () {
     const clock = yield* WorldClock
@@ -35,7 +41,7 @@ const openStores = (
     const directory = join(dataDirectory, "stores")
     yield* lockDirectory(directory)
     const path = join(directory, "data.mdb")
-    if (existsSync(path)) yield* verifyFile(path)
+    if (existsSync(path)) yield* verify(path)
     const engine = yield* Effect.acquireRelease(
       Effect.try({
         try: () => new LmdbEngine({ path, bytesMax: limits.bytesMax }),

@@ -233,9 +233,27 @@ export const findBatchAfter = (
 ): BatchHead | undefined => {
   const view = viewOf(bytes)
   for (let at = padded(from); at + batchHeadBytes <= bytes.length; at += 8) {
+    at = zerosEnd(bytes, at) & ~7
+    if (at + batchHeadBytes > bytes.length) return undefined
     if (view.getUint32(at, true) !== batchMagic) continue
     const head = decodeBatchHead(bytes, at, salt)
     if (head !== undefined && head.number >= numberMin) return head
   }
   return undefined
+}
+
+/** The first byte from there on that is not zero, or the end. Four at once: most of a new file is zeros. */
+export const zerosEnd = (bytes: Uint8Array, from: number): number => {
+  let at = from
+  while (at < bytes.length && (bytes.byteOffset + at) % 4 !== 0) {
+    if (bytes[at] !== 0) return at
+    at++
+  }
+  if (at >= bytes.length) return at
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset + at, (bytes.length - at) >> 2)
+  let word = 0
+  while (word < words.length && words[word] === 0) word++
+  at += 4 * word
+  while (at < bytes.length && bytes[at] === 0) at++
+  return at
 }

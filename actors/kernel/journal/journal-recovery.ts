@@ -19,7 +19,8 @@ import {
   formatVersion,
   headBytes,
   recordBytes,
-  sequenceOf
+  sequenceOf,
+  zerosEnd
 } from "./batch-format.ts"
 
 export interface RecoveredEntry {
@@ -124,8 +125,7 @@ const scanSegment = (scan: Scan, name: string): Effect.Effect<void, StorageFault
     const corrupt = (offset: number, reason: string) => new StorageCorrupt({ path, offset, reason })
     if (head === undefined || head.sequence !== sequenceOf(name)) {
       // It was being made when the power went: then it holds nothing yet.
-      if (bytes.every((byte) => byte === 0)) return blank(scan, file)
-      if (bytes.subarray(headBytes).every((byte) => byte === 0)) return blank(scan, file)
+      if (zerosEnd(bytes, Math.min(headBytes, bytes.length)) === bytes.length) return blank(scan, file)
       return yield* corrupt(0, "its head does not verify")
     }
     const { salt, sequence } = head
@@ -143,7 +143,7 @@ const scanSegment = (scan: Scan, name: string): Effect.Effect<void, StorageFault
     const previous = scan.segments.at(-1)
     if (previous !== undefined && previous.sequence + 1 !== sequence)
       return yield* corrupt(0, `file ${previous.sequence + 1} of the journal is missing in front of it`)
-    scan.segments.push({ sequence, salt, file, end, clean: bytes.subarray(end).every((byte) => byte === 0) })
+    scan.segments.push({ sequence, salt, file, end, clean: zerosEnd(bytes, end) === bytes.length })
   })
 
 const blank = (scan: Scan, file: BlockFile): void => {

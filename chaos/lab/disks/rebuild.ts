@@ -151,14 +151,14 @@ function* piecesOf(
 }
 
 /** Lets others have a turn now and then. */
-const inSteps = <A>(moves: Generator<undefined, A>): Effect.Effect<A, RebuildFault> =>
+export const inSteps = <A>(moves: Iterator<undefined, A>): Effect.Effect<A, RebuildFault> =>
   Effect.gen(function* () {
     for (let steps = 1; ; steps++) {
       const step = yield* Effect.try({ try: () => moves.next(), catch: rebuildFault })
       if (step.done === true) return step.value
       if (steps % stepsMax === 0) yield* Effect.sleep(0)
     }
-  })
+  }).pipe(Effect.onInterrupt(() => Effect.sync(() => moves.return?.())))
 
 /** What is none of these is a bug, and dies. */
 const rebuildFault = (problem: unknown): RebuildFault => {

@@ -92,8 +92,11 @@ export class SparseImage {
   }
 
   /** A copy of its own, in another file. */
-  *copyTo(path: string): Generator<undefined, SparseImage> {
-    const copy = SparseImage.create(path, this.bytes)
+  copyTo(path: string): Generator<undefined, SparseImage> {
+    return SparseImage.create(path, this.bytes).#filled((copy) => this.#pour(copy))
+  }
+
+  *#pour(copy: SparseImage): Generator<undefined, void> {
     const piece = Buffer.allocUnsafe(pieceBytes)
     const blocks = Math.ceil(this.bytes / blockBytes)
     for (let first = 0; first < blocks; ) {
@@ -111,7 +114,18 @@ export class SparseImage {
       first = end
       yield
     }
-    return copy
+  }
+
+  /** Closed, if that does not come to its end. */
+  *#filled(fill: (image: SparseImage) => Generator<undefined, void>): Generator<undefined, SparseImage> {
+    let isFilled = false
+    try {
+      yield* fill(this)
+      isFilled = true
+      return this
+    } finally {
+      if (!isFilled) this.close()
+    }
   }
 
   close(): void {
