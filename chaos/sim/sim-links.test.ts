@@ -101,6 +101,23 @@ test("a cut that came after another was mended is borne for its own time", (t) =
   t.deepEqual(closed, [])
 })
 
+test("a link that is closed into a cut is given up by the other end, mended or not", (t) => {
+  for (const mends of [true, false]) {
+    const { closed } = between((network, link, side) =>
+      Effect.gen(function* () {
+        network.cut("a:7700", "b:7700")
+        link.close("over")
+        yield* Effect.sleep("1 second")
+        if (mends) network.mend("a:7700", "b:7700")
+        t.is(side.closed.length, 1)
+        yield* Effect.sleep(silenceMillisMax)
+        return side
+      })
+    )
+    t.is(closed.length, 2)
+  }
+})
+
 test("a process that stands still loses its links when it has been silent for too long", (t) => {
   for (const [seconds, count] of [
     [3, 0],

@@ -338,10 +338,14 @@ export class SimLinks {
   #close(end: End, reason: string): void {
     if (end.closed) return
     this.#lose(end, reason)
-    this.#arrive(end, () => {
-      const other = end.other()
-      if (other !== undefined) this.#lose(other, reason)
-    })
+    const other = end.other()
+    if (other === undefined) return
+    // Nobody sends the last word again: who did not get it hears nothing more.
+    if (this.#isCut(end.node, other.node))
+      this.#world.clock.alarm(silenceMillisMax, () =>
+        this.#lose(other, `no sign of it for ${silenceMillisMax} ms`)
+      )
+    else this.#arrive(end, () => this.#lose(other, reason))
   }
 
   #lose(end: End, reason: string): void {
