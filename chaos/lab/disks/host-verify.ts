@@ -71,15 +71,30 @@ const runProgram = (
 
 /** Bits of e2fsck's exit code: 1 errors were corrected, 2 and a reboot is needed; from 4 on it gave up. */
 const gaveUpMin = 4
-/** A question that it answered itself. Inodes that were deleted while open are a matter of course. */
-const repair = /^(?!Clearing orphaned inode).*\? (yes|no)\b.*$/gm
+/**
+ * What a file system may need after any power cut: inodes that were deleted while open are cleared, and the sums
+ * in the superblock, which no journal keeps, are counted again.
+ */
+const matterOfCourse = /^(Clearing orphaned inode|Free (blocks|inodes) count wrong \()/
+const question = /^(.*?)\s*\w+\? yes$/
+
+/** The problems for which it asked, and had its yes. */
+export const repairsIn = (said: string): ReadonlyArray<string> => {
+  const lines = said.split("\n").filter((line) => line.trim() !== "")
+  return lines.flatMap((line, index) => {
+    const asked = question.exec(line)
+    if (asked === null) return []
+    const problem = asked[1] || lines[index - 1] || line
+    return matterOfCourse.test(problem) ? [] : [problem]
+  })
+}
 
 const fileSystem = (image: string, folder: string) =>
   Effect.gen(function* () {
     const { code, said } = yield* runProgram("e2fsck", ["-f", "-y", image], folder)
     if (code < 0 || code >= gaveUpMin)
       return yield* new DiskCorrupt({ reason: `e2fsck ended with ${code}: ${said.slice(-500)}` })
-    return said.match(repair) ?? []
+    return repairsIn(said)
   })
 
 const Answer = Schema.Union(
