@@ -152,7 +152,7 @@ const answerOf = (message: unknown): Effect.Effect<Remembered, DiskCorrupt> =>
       "remembered" in answer ? Effect.succeed(answer.remembered) : corrupt(answer.problem)
   })
 
-export type VerifyDisk = (
+type VerifyDisk = (
   image: string,
   options: VerifyOptions
 ) => Effect.Effect<Verified, VerifyBlocked | DiskCorrupt>
