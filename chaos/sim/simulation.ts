@@ -74,6 +74,8 @@ const open = (world: SimWorld, options: WorldOptions): Effect.Effect<World, Worl
       facts: { seed: `${seed}`, time: "virtual" },
       etcd,
       ask: asOperator(machines, world.prng.fork()),
+      peerUrl: (node) => `http://${addressesOf(node).links}`,
+      residentBytes: () => Effect.succeed(undefined),
       strike: (action) => strike({ machines, links, note }, action),
       complaints: () => complaints
     }
