@@ -11,10 +11,10 @@ export const breakerTrip: Scenario = {
   cluster: { ...threeNodes, zones: ["zone-a"] },
   workload: clientLoad,
   faults: [strikeFor(70_000, kill(["node02"])), strikeFor(70_000, kill(["node03"])), wait(80_000)],
-  recoveryMillis: 8_000,
+  recoveryMillis: 14_000,
   checks: [
     ...safety,
-    breakerTrips({ downMin: 2, opensWithinMillis: 60_000, closesWithinMillis: 15_000 }),
+    breakerTrips({ downMin: 2, opensWithinMillis: 60_000, closesWithinMillis: 8_000 }),
     noUnexpectedCrash()
   ]
 }
