@@ -136,6 +136,15 @@ test.serial("what nobody understands ends with 2, and says what to do", async (t
   })
 })
 
+test.serial("a run that breaks is a failure with its reason, and the next one is played", async (t) => {
+  await withChaos(t, async ({ run }) => {
+    const { code, out } = await run("run all --seeds 2", { madeUp: "breaks,passes" })
+    t.is(code, 1)
+    t.regex(out, /the simulation goes round in circles/)
+    t.regex(out, /2 passed, 2 failed/)
+  })
+})
+
 test.serial("with --json the results are all that is printed, one a line", async (t) => {
   await withChaos(t, async ({ run }) => {
     const { code, out } = await run("run passes fails --seeds 2 --seed 10 --json --shrink-for 0s")

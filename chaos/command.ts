@@ -116,7 +116,7 @@ const list = (lab: Lab) =>
     Effect.sync(() => {
       for (const { faults, name, says } of lab.scenarios) {
         const kinds = WorldKind.literals.filter(
-          (kind) => whyImpossible(faults, lab.makers[kind].cannot) === undefined
+          (kind) => whyImpossible(faults, lab.cannot[kind]) === undefined
         )
         print(`${name} (${kinds.join(", ")})\n    ${says}`)
       }

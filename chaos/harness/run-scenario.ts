@@ -9,7 +9,7 @@
 import { Cause, Clock, Effect, Exit, Fiber } from "effect"
 import { type Evidence, Finding, type Struck } from "#chaos/checkers/evidence.ts"
 import { type Action, describeAction } from "#chaos/faults/action.ts"
-import { Player, type Timed, whyImpossible } from "#chaos/faults/schedule.ts"
+import { type Cannot, Player, type Timed, whyImpossible } from "#chaos/faults/schedule.ts"
 import type { WorldFailed, WorldMaker } from "#chaos/lab/world.ts"
 import type { Scenario } from "#chaos/scenarios/scenario.ts"
 import { Prng } from "#chaos/sim/prng.ts"
@@ -44,7 +44,7 @@ export const runScenario = (given: Scenario, maker: WorldMaker, options: RunOpti
       evidence: undefined,
       ...more
     })
-    const reason = whyImpossible(scenario.faults, maker.cannot)
+    const reason = whyImpossible(scenario.faults, cannotOf(maker))
     if (reason !== undefined) return ended("skipped", { reason })
     const exit = yield* Effect.exit(Effect.scoped(played(scenario, maker, options)))
     if (Exit.isSuccess(exit)) {
@@ -62,6 +62,12 @@ export const runScenario = (given: Scenario, maker: WorldMaker, options: RunOpti
     if (fault._tag === "Some") return ended("failed", { reason: fault.value.message })
     return yield* Effect.failCause(Cause.flatMap(exit.cause, Cause.die))
   })
+
+/** What is asked of the group rather than done to a machine is the same in all worlds. */
+export const cannotOf =
+  ({ cannot }: Pick<WorldMaker, "cannot">): Cannot =>
+  (action) =>
+    action === "ReplaceNode" ? undefined : cannot(action)
 
 /** Names of nodes in a scenario are those of the smallest cluster that it is meant for. */
 const resized = (scenario: Scenario, nodes: number): Scenario => ({
@@ -131,7 +137,7 @@ const played = (scenario: Scenario, maker: WorldMaker, options: RunOptions) =>
       prng: dice.fork(),
       slowness,
       view: observer.view,
-      cannot: maker.cannot,
+      cannot: cannotOf(maker),
       act: (timed) =>
         Effect.suspend(() => {
           actions.push(timed)

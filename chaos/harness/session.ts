@@ -4,8 +4,8 @@
  */
 import { join } from "node:path"
 import { Effect } from "effect"
-import { describeTimed, type Timed } from "#chaos/faults/schedule.ts"
-import type { WorldKind, WorldMaker } from "#chaos/lab/world.ts"
+import { type Cannot, describeTimed, type Timed } from "#chaos/faults/schedule.ts"
+import type { WorldKind } from "#chaos/lab/world.ts"
 import type { Scenario } from "#chaos/scenarios/scenario.ts"
 import { runText } from "./outcomes.ts"
 import { expectedMillis } from "./progress-view.ts"
@@ -18,7 +18,7 @@ import {
   retainNewest,
   writeReport
 } from "./report/report-folder.ts"
-import { fileNames, type Machine, type Result } from "./report/result.ts"
+import { fileNames, type Machine, type Result, resultOf } from "./report/result.ts"
 import type { Run, RunOptions } from "./run.ts"
 import type { Screen } from "./screen.ts"
 import { type Budget, failedChecks, type Shrunk, shrinkRun } from "./shrink-run.ts"
@@ -26,8 +26,8 @@ import { type Budget, failedChecks, type Shrunk, shrinkRun } from "./shrink-run.
 /** What there is to play, and how it is played. */
 export interface Lab {
   readonly scenarios: ReadonlyArray<Scenario>
-  readonly makers: Readonly<Record<WorldKind, WorldMaker>>
-  readonly play: (scenario: Scenario, maker: WorldMaker, options: RunOptions) => Effect.Effect<Run>
+  readonly cannot: Readonly<Record<WorldKind, Cannot>>
+  readonly play: (scenario: Scenario, world: WorldKind, options: RunOptions) => Effect.Effect<Run>
 }
 
 export interface Session {
@@ -56,9 +56,12 @@ export interface Played {
   readonly folder: string | undefined
 }
 
+/** A simulation leaves the process no time for anything else: signals are heard between two of them. */
+const breath = Effect.sleep(1)
+
 const playOrder = (session: Session, order: Order, folder: string | undefined): Effect.Effect<Run> => {
   const { lab, screen } = session
-  return lab.play(order.scenario, lab.makers[order.world], {
+  const options: RunOptions = {
     seed: order.seed,
     nodes: order.nodes,
     forMillis: order.forMillis,
@@ -68,12 +71,37 @@ const playOrder = (session: Session, order: Order, folder: string | undefined): 
     wallMillis: () => Date.now(),
     onProgress: screen.progress,
     onNote: (line) => screen.say(`           ${line}`)
-  })
+  }
+  const startedMillis = Date.now()
+  return breath.pipe(
+    Effect.andThen(lab.play(order.scenario, order.world, options)),
+    // One run that cannot go on says nothing about the next.
+    Effect.catchAllDefect((defect) => Effect.succeed(brokenRun(order, options, startedMillis, defect)))
+  )
 }
+
+const brokenRun = (
+  { scenario, world }: Order,
+  options: RunOptions,
+  startedMillis: number,
+  defect: unknown
+): Run => ({
+  scenario,
+  world,
+  options,
+  outcome: "failed",
+  reason: `the run itself ended with ${defect instanceof Error ? (defect.stack ?? defect.message) : String(defect)}`,
+  startedMillis,
+  finishedMillis: Date.now(),
+  facts: {},
+  actions: [],
+  findings: [],
+  evidence: undefined
+})
 
 const titleOf = ({ scenario, seed, world }: Order): string => `${scenario.name} in ${world}, seed ${seed}`
 
-/** With a report of its own; `isKept` says whether one that passed is worth its place. */
+/** With a report of its own, if it is worth its place. */
 export const playReported = (
   session: Session,
   order: Order,
@@ -82,16 +110,17 @@ export const playReported = (
   Effect.gen(function* () {
     const { machine, root, screen } = session
     const { from, scenario, seed, world } = order
-    const name = `${scenario.name}-${world}-${seed}`
-    const folder = yield* openFolder(root, name, Date.now())
+    const folder = yield* openFolder(root, `${scenario.name}-${world}-${seed}`, Date.now())
     screen.begin(titleOf(order), expectedMillis(scenario, order.forMillis))
     const run = yield* playOrder(session, order, folder)
     screen.end()
+    if (!isKept(run)) {
+      yield* removeFolder(folder)
+      return { run, result: resultOf(run, machine, from), folder: undefined }
+    }
     const result = yield* writeReport(folder, run, machine, from)
     yield* retainNewest(root, Date.now())
-    if (isKept(run)) return { run, result, folder }
-    yield* removeFolder(folder)
-    return { run, result, folder: undefined }
+    return { run, result, folder }
   })
 
 /** For people, below what each check says. */

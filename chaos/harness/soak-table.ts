@@ -50,7 +50,7 @@ export const tallyTable = (tallies: ReadonlyArray<Tally>): ReadonlyArray<string>
   const names = tallies.map(({ scenario }) => scenario.length)
   const width = Math.max(8, ...names) + 2
   const row = (cells: ReadonlyArray<string>) =>
-    cells.map((cell, index) => (index === 0 ? cell.padEnd(width) : cell.padStart(10))).join("")
+    cells.map((cell, index) => (index === 0 ? cell.padEnd(width) : cell.padStart(12))).join("")
   const numbers = ({ failed, operations, passed, runs, skipped, unknown }: Omit<Tally, "failedSeeds">) =>
     [runs, passed, failed, unknown, skipped, operations].map((number) => number.toLocaleString("en"))
   const all = tallies.reduce(

@@ -1,3 +1,5 @@
+import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
+import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { powerLoss } from "#chaos/faults/fault.ts"
 import { nextCommit, repeat, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
@@ -10,5 +12,5 @@ export const allPowerLoss: Scenario = {
   workload: clientLoad,
   faults: [repeat(2, nextCommit, strikeFor(1_000, powerLoss("all nodes")), wait(8_000, 10_000))],
   recoveryMillis: 6_000,
-  checks: safety
+  checks: [...safety, recoveryTime({ withinMillis: 10_000 }), noUnexpectedCrash()]
 }

@@ -1,3 +1,5 @@
+import { breakerTrips } from "#chaos/checkers/breaker-trips.ts"
+import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { kill } from "#chaos/faults/fault.ts"
 import { strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
@@ -10,5 +12,9 @@ export const breakerTrip: Scenario = {
   workload: clientLoad,
   faults: [strikeFor(12_000, kill(["node02"])), strikeFor(12_000, kill(["node03"])), wait(20_000)],
   recoveryMillis: 8_000,
-  checks: safety
+  checks: [
+    ...safety,
+    breakerTrips({ downMin: 2, opensWithinMillis: 25_000, closesWithinMillis: 15_000 }),
+    noUnexpectedCrash()
+  ]
 }

@@ -3,6 +3,7 @@ import { allPowerLoss } from "./all-power-loss.ts"
 import { breakerTrip } from "./breaker-trip.ts"
 import { bridgePartition } from "./bridge-partition.ts"
 import { clockJumps } from "./clock-jump.ts"
+import { compactionUnderWatch } from "./compaction-under-watch.ts"
 import { crashLoop } from "./crash-loop.ts"
 import { flappingLink } from "./flapping-link.ts"
 import { fullDiskOfLeader } from "./full-disk.ts"
@@ -33,6 +34,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
   fullDiskOfLeader,
   pausedLeader,
   clockJumps,
+  compactionUnderWatch,
   crashLoop,
   lossyMembership,
   replaceNodeUnderFire,

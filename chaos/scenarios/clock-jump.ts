@@ -1,3 +1,5 @@
+import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
+import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { clockJump } from "#chaos/faults/fault.ts"
 import { repeat, somebodyLeads, strike, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
@@ -21,5 +23,5 @@ export const clockJumps: Scenario = {
     )
   ],
   recoveryMillis: 5_000,
-  checks: safety
+  checks: [...safety, recoveryTime({ withinMillis: 8_000 }), noUnexpectedCrash()]
 }

@@ -1,3 +1,5 @@
+import { escalations } from "#chaos/checkers/escalations.ts"
+import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { crash } from "#chaos/faults/fault.ts"
 import { repeat, strike, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
@@ -13,6 +15,5 @@ export const crashLoop: Scenario = {
   workload: clientLoad,
   faults: [repeat(restartsMax + 1, strike(crash(["node01"], "roles/role-agent")), wait(300)), wait(3_000)],
   recoveryMillis: 5_000,
-  checks: safety,
-  crashes: [/^\/node01\/roles/]
+  checks: [...safety, recoveryTime({ withinMillis: 2_000 }), escalations({ expected: [/^\/node01\/roles$/] })]
 }

@@ -1,3 +1,4 @@
+import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { partition } from "#chaos/faults/fault.ts"
 import { repeat, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
@@ -10,5 +11,5 @@ export const flappingLink: Scenario = {
   workload: clientLoad,
   faults: [repeat(20, strikeFor(300, partition("the leader")), wait(400, 900))],
   recoveryMillis: 6_000,
-  checks: safety
+  checks: [...safety, recoveryTime({ withinMillis: 8_000 })]
 }

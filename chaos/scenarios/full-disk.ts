@@ -1,7 +1,12 @@
+import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
+import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { fullDisk } from "#chaos/faults/fault.ts"
 import { somebodyLeads, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
 import { type Scenario, threeNodes } from "./scenario.ts"
+
+/** A fault of its disk is the crash of a member; and of a node that finds no room when it starts. */
+const faultOfTheDisk = /\/chainfire\/member/
 
 export const fullDiskOfLeader: Scenario = {
   name: "full-disk",
@@ -10,5 +15,5 @@ export const fullDiskOfLeader: Scenario = {
   workload: clientLoad,
   faults: [somebodyLeads, strikeFor(5_000, fullDisk("the leader")), wait(15_000)],
   recoveryMillis: 12_000,
-  checks: safety
+  checks: [...safety, recoveryTime({ withinMillis: 12_000 }), noUnexpectedCrash([faultOfTheDisk])]
 }

@@ -1,3 +1,5 @@
+import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
+import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { kill } from "#chaos/faults/fault.ts"
 import { nextCommit, repeat, somebodyLeads, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
@@ -10,5 +12,5 @@ export const leaderKill: Scenario = {
   workload: clientLoad,
   faults: [repeat(3, somebodyLeads, nextCommit, strikeFor(2_000, kill("the leader")), wait(4_000, 6_000))],
   recoveryMillis: 5_000,
-  checks: safety
+  checks: [...safety, recoveryTime({ withinMillis: 5_000 }), noUnexpectedCrash()]
 }

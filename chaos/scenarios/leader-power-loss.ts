@@ -1,3 +1,5 @@
+import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
+import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { powerLoss } from "#chaos/faults/fault.ts"
 import { nextCommit, repeat, somebodyLeads, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
@@ -19,5 +21,5 @@ export const leaderPowerLoss: Scenario = {
     )
   ],
   recoveryMillis: 5_000,
-  checks: safety
+  checks: [...safety, recoveryTime({ withinMillis: 5_000 }), noUnexpectedCrash()]
 }

@@ -1,3 +1,5 @@
+import { membershipAccurate } from "#chaos/checkers/membership-accurate.ts"
+import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { badNetwork, kill } from "#chaos/faults/fault.ts"
 import { strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
@@ -15,5 +17,5 @@ export const lossyMembership: Scenario = {
     wait(14_000)
   ],
   recoveryMillis: 8_000,
-  checks: safety
+  checks: [...safety, membershipAccurate(), noUnexpectedCrash()]
 }

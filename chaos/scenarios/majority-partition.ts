@@ -1,3 +1,4 @@
+import { convergence } from "#chaos/checkers/convergence.ts"
 import { partition } from "#chaos/faults/fault.ts"
 import { repeat, somebodyLeads, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
@@ -17,5 +18,5 @@ export const majorityPartition: Scenario = {
     wait(9_000)
   ],
   recoveryMillis: 6_000,
-  checks: safety
+  checks: [...safety, convergence({ withinMillis: 12_000 })]
 }

@@ -1,3 +1,4 @@
+import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { partition } from "#chaos/faults/fault.ts"
 import { repeat, somebodyLeads, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
@@ -14,5 +15,5 @@ export const minorityPartition: Scenario = {
     wait(10_000)
   ],
   recoveryMillis: 5_000,
-  checks: safety
+  checks: [...safety, recoveryTime({ withinMillis: 6_000 })]
 }

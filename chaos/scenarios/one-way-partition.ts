@@ -1,3 +1,4 @@
+import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { oneWay } from "#chaos/faults/fault.ts"
 import { somebodyLeads, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
@@ -19,5 +20,5 @@ export const oneWayPartition: Scenario = {
     wait(11_000)
   ],
   recoveryMillis: 5_000,
-  checks: safety
+  checks: [...safety, recoveryTime({ withinMillis: 8_000 })]
 }

@@ -1,3 +1,5 @@
+import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
+import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { pause } from "#chaos/faults/fault.ts"
 import { repeat, somebodyLeads, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
@@ -10,5 +12,5 @@ export const pausedLeader: Scenario = {
   workload: clientLoad,
   faults: [repeat(3, somebodyLeads, strikeFor(4_000, pause("the leader")), wait(8_000, 9_000))],
   recoveryMillis: 5_000,
-  checks: safety
+  checks: [...safety, recoveryTime({ withinMillis: 6_000 }), noUnexpectedCrash()]
 }

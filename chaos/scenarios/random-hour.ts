@@ -1,3 +1,4 @@
+import { boundedMemory } from "#chaos/checkers/bounded-memory.ts"
 import {
   badNetwork,
   bridge,
@@ -12,6 +13,7 @@ import {
 } from "#chaos/faults/fault.ts"
 import { draw, repeat, strike, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { kv } from "#chaos/workloads/kv.ts"
+import { locks } from "#chaos/workloads/locks.ts"
 import { watching } from "#chaos/workloads/watching.ts"
 import { safety } from "./client-load.ts"
 import { type Scenario, threeNodes } from "./scenario.ts"
@@ -20,7 +22,11 @@ export const randomHour: Scenario = {
   name: "random-hour",
   says: "An hour in which the seed draws a fault about every minute: power, processes, partitions, disks, clocks and bad networks, as far as the world can do them.",
   cluster: threeNodes,
-  workload: [kv({ writers: 2, readers: 1, pauseMillisMax: 2_000 }), watching({ watchers: 1 })],
+  workload: [
+    kv({ writers: 2, readers: 1, pauseMillisMax: 2_000 }),
+    watching({ watchers: 1 }),
+    locks({ holders: 2 })
+  ],
   faults: [
     repeat(
       60,
@@ -46,6 +52,5 @@ export const randomHour: Scenario = {
   ],
   recoveryMillis: 12_000,
   pace: { statusMillis: 1_000, treeMillis: 30_000 },
-  checks: safety,
-  crashes: [/\/chainfire\/member/]
+  checks: [...safety, boundedMemory({ mebibytesMax: 512 })]
 }

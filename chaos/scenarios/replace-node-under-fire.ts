@@ -1,3 +1,5 @@
+import { replaced } from "#chaos/checkers/replaced.ts"
+import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { kill, replacement } from "#chaos/faults/fault.ts"
 import { somebodyLeads, strike, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
@@ -16,5 +18,5 @@ export const replaceNodeUnderFire: Scenario = {
     wait(12_000)
   ],
   recoveryMillis: 10_000,
-  checks: safety
+  checks: [...safety, replaced({ node: "node03", by: "node04" }), noUnexpectedCrash()]
 }

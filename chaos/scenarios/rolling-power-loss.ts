@@ -1,3 +1,5 @@
+import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
+import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { powerLoss } from "#chaos/faults/fault.ts"
 import { strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
@@ -13,5 +15,5 @@ export const rollingPowerLoss: Scenario = {
     wait(6_000)
   ]),
   recoveryMillis: 5_000,
-  checks: safety
+  checks: [...safety, recoveryTime({ withinMillis: 5_000 }), noUnexpectedCrash()]
 }

@@ -1,3 +1,4 @@
+import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { slowDisk } from "#chaos/faults/fault.ts"
 import { somebodyLeads, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
@@ -16,5 +17,5 @@ export const slowDiskOfLeader: Scenario = {
     wait(8_000)
   ],
   recoveryMillis: 5_000,
-  checks: safety
+  checks: [...safety, recoveryTime({ withinMillis: 8_000 })]
 }

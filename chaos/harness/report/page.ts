@@ -6,7 +6,7 @@
  * forbids itself to load anything.
  */
 import type { Finding } from "#chaos/checkers/evidence.ts"
-import { describeTimed, type Timed } from "#chaos/faults/schedule.ts"
+import { describeTimed } from "#chaos/faults/schedule.ts"
 import type { Run } from "../run.ts"
 import { charts, describeOperation, shortened } from "./charts.ts"
 import { html, Markup, nothing } from "./markup.ts"
@@ -38,7 +38,7 @@ ${summary(result)}
 ${checks(run)}
 ${pictures(run)}
 ${operations(run)}
-${timeline(run.actions)}
+${timeline(run)}
 ${complaints(run)}
 ${facts("This world and this machine", { ...run.facts, cpu: result.environment.cpu, node: result.environment.node, git: result.git })}
 <h2>Play it again</h2><code class="command">${replayCommand}</code>
@@ -149,19 +149,21 @@ const pictures = (run: Run): Markup =>
         told: toldOf(run)
       })}</div>`
 
-const timeline = (actions: ReadonlyArray<Timed>): Markup =>
-  actions.length === 0
+/** By the clock of the pictures, where there are some. */
+const timeline = ({ actions, evidence }: Run): Markup => {
+  const lines =
+    evidence?.timeline.map(({ atMillis, what }) => lineOf(atMillis, what)) ?? actions.map(describeTimed)
+  return lines.length === 0
     ? nothing
-    : html`<h2>What was done to it</h2><div class="card scroll"><pre>${actions
-        .slice(0, rowsMax)
-        .map((timed) => shortened(describeTimed(timed)))
-        .join("\n")}${more(actions.length - rowsMax, "\nand ", ` more in ${fileNames.timeline}`)}</pre></div>`
+    : html`<h2>What was done to it</h2><div class="card scroll"><pre>${lines.slice(0, rowsMax).map(shortened).join("\n")}${more(lines.length - rowsMax, "\nand ", ` more in ${fileNames.timeline}`)}</pre></div>`
+}
+
+const lineOf = (atMillis: number, what: string): string =>
+  `${(atMillis / 1000).toFixed(3).padStart(9)} s  ${what}`
 
 const complaints = ({ evidence }: Run): Markup => {
   const all = [
-    ...(evidence?.complaints ?? []).map(
-      ({ atMillis, node, what }) => `${(atMillis / 1000).toFixed(3).padStart(9)} s  ${node}: ${what}`
-    ),
+    ...(evidence?.complaints ?? []).map(({ atMillis, node, what }) => lineOf(atMillis, `${node}: ${what}`)),
     ...(evidence?.problems ?? [])
   ]
   return all.length === 0

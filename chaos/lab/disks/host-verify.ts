@@ -45,6 +45,7 @@ const readerPath = fileURLToPath(new URL("./member-reader-main.ts", import.meta.
 const programMillisMax = 120_000
 const readMillisMax = 60_000
 const saidMax = 1024 * 1024
+const saidTail = 1_000
 
 interface Ended {
   readonly code: number
@@ -105,6 +106,8 @@ const Answer = Schema.Union(
 /** The process that reads, started again when one has died. */
 class Reader {
   #child: ChildProcess | undefined
+  /** The end of what it has said, lmdb for instance. */
+  #said = ""
 
   read(dataDirectory: string): Effect.Effect<Remembered, DiskCorrupt> {
     const asked = Effect.async<Remembered, DiskCorrupt>((resume) => {
@@ -112,7 +115,7 @@ class Reader {
       const answered = (message: unknown) => end(answerOf(message))
       const died = (code: number | null, signal: NodeJS.Signals | null) => {
         this.#child = undefined
-        end(corrupt(`reading it ended the process with ${signal ?? code}`))
+        end(corrupt(`reading it ended the process with ${signal ?? code}. ${this.#said.trim()}`))
       }
       const end = (answer: Effect.Effect<Remembered, DiskCorrupt>) => {
         child.off("message", answered)
@@ -137,7 +140,11 @@ class Reader {
   }
 
   #start(): ChildProcess {
-    const child = fork(readerPath, [], { stdio: ["ignore", "ignore", "inherit", "ipc"], execArgv: [] })
+    const child = fork(readerPath, [], { stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: [] })
+    this.#said = ""
+    child.stderr?.on("data", (chunk) => {
+      this.#said = `${this.#said}${chunk}`.slice(-saidTail)
+    })
     this.#child = child
     return child
   }
@@ -152,7 +159,7 @@ const answerOf = (message: unknown): Effect.Effect<Remembered, DiskCorrupt> =>
       "remembered" in answer ? Effect.succeed(answer.remembered) : corrupt(answer.problem)
   })
 
-export type VerifyDisk = (
+type VerifyDisk = (
   image: string,
   options: VerifyOptions
 ) => Effect.Effect<Verified, VerifyBlocked | DiskCorrupt>
