@@ -18,16 +18,17 @@ test("outcomes are counted in words", (t) => {
   t.is(countText([]), "nothing was played")
 })
 
-test("of a check that failed the first lines are said, and how many there are more", (t) => {
+test("of a check that failed the beginning and the end are said, and how much is between them", (t) => {
   const run = madeUpRun()
   const [wrong] = run.findings
-  const lines = ["one", "two", "three", "four", "five"]
+  const lines = ["one", "two", "three", "four", "five", "six"]
   const said = runText({ ...run, findings: wrong === undefined ? [] : [new Finding({ ...wrong, lines })] })
   t.deepEqual(said.slice(1), [
     "  failed  linearizability: one",
     "          two",
-    "          three",
-    "          and 2 more, in the report"
+    "          ... 2 more, in the report",
+    "          five",
+    "          six"
   ])
 })
 

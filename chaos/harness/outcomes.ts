@@ -37,7 +37,7 @@ export const isUndecided = ({ findings, outcome }: Pick<Run, "findings" | "outco
   findings.every(({ verdict }) => verdict !== "failed")
 
 const wordColumns = 8
-const linesMax = 3
+const linesMax = 5
 
 /** For people: what was played, and what each check says of it. */
 export const runText = (run: Run): ReadonlyArray<string> => {
@@ -51,14 +51,18 @@ export const runText = (run: Run): ReadonlyArray<string> => {
   return [
     `${scenario.name} in ${world}, seed ${options.seed}: ${outcome}${took}${why}`,
     ...findings.flatMap(({ check, lines, verdict }) => {
-      const shown = verdict === "passed" ? lines.slice(0, 1) : lines.slice(0, linesMax)
-      const more = lines.length - shown.length
+      const [first = "", ...others] = verdict === "passed" ? lines.slice(0, 1) : bothEnds(lines)
       const margin = " ".repeat(wordColumns + 2)
       return [
-        `  ${verdict.padEnd(wordColumns)}${check}: ${shown[0] ?? ""}`,
-        ...shown.slice(1).map((line) => `${margin}${line}`),
-        ...(more > 0 && verdict !== "passed" ? [`${margin}and ${more} more, in the report`] : [])
+        `  ${verdict.padEnd(wordColumns)}${check}: ${first}`,
+        ...others.map((line) => `${margin}${line}`)
       ]
     })
   ]
 }
+
+/** What is wrong stands at the beginning, and what shows it at the end. */
+const bothEnds = (lines: ReadonlyArray<string>): ReadonlyArray<string> =>
+  lines.length <= linesMax
+    ? lines
+    : [...lines.slice(0, 2), `... ${lines.length - 4} more, in the report`, ...lines.slice(-2)]
