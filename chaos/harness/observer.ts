@@ -167,7 +167,7 @@ export class Observer {
   #lookInto(node: NodeName): Effect.Effect<void> {
     return Effect.gen(this, function* () {
       const { ask, residentBytes } = this.#world
-      const tree = yield* Effect.option(ask(node, `/${node}/runtime`, new GetTree({})))
+      const tree = yield* Effect.option(ask(node, `/${node}/cluster/introspection`, new GetTree({})))
       if (Option.isNone(tree)) return
       const members = yield* Effect.option(ask(node, `/${node}/cluster/membership`, new Members({})))
       const scopes = yield* Effect.option(

@@ -172,9 +172,10 @@ const played = (scenario: Scenario, maker: WorldMaker, options: RunOptions) =>
     const farewell = yield* Effect.timeoutOption(Fiber.await(clients), farewellMillis * slowness)
     const stuck = farewell._tag === "None" ? ["clients did not end when they were told that it is over"] : []
     yield* Fiber.interrupt(looking)
-    const truth = yield* readTruth(world, observer.up)
-    yield* Fiber.interrupt(reporting)
     const gathered = running.map((one) => one.gathered())
+    const known = gathered.find(({ changes }) => changes !== undefined)?.changes
+    const truth = yield* readTruth(world, observer.up, known)
+    yield* Fiber.interrupt(reporting)
     const evidence: Evidence = {
       slowness,
       peaceMillis,

@@ -15,7 +15,7 @@ export const compactionUnderWatch: Scenario = {
   cluster: threeNodes,
   workload: [
     kv({ writers: 4, readers: 1, pauseMillisMax: 30 }),
-    watching({ watchers: 4, slowMillisMax: 40, stayMillisMax: 1_000 }),
+    watching({ watchers: 4, slowMillisMax: 40, stayMillisMax: 1_000, isCompacted: true }),
     locks({ holders: 2 }),
     compacting({ everyMillis: 400, keep: 20 })
   ],
