@@ -2,10 +2,10 @@
 import { Effect } from "effect"
 import { runScenario } from "./harness/run-scenario.ts"
 import type { Lab } from "./harness/session.ts"
+import { SimWorkers } from "./harness/sim-workers.ts"
 import { WorldBlocked, type WorldKind, type WorldMaker } from "./lab/world.ts"
 import { scenarios } from "./scenarios/catalogue.ts"
 import { cannot as simCannot } from "./sim/sim-strikes.ts"
-import { inSimulation } from "./sim/simulation.ts"
 
 const notThere = (kind: WorldKind): WorldMaker => ({
   kind,
@@ -16,12 +16,11 @@ const notThere = (kind: WorldKind): WorldMaker => ({
 
 const makers = { process: notThere("process"), qemu: notThere("qemu") }
 
+const simWorkers = new SimWorkers()
+
 export const lab: Lab = {
   scenarios,
   cannot: { sim: simCannot, process: makers.process.cannot, qemu: makers.qemu.cannot },
   play: (scenario, world, options) =>
-    world === "sim"
-      ? // Time passes only inside of it.
-        Effect.sync(() => inSimulation(options.seed, (maker) => runScenario(scenario, maker, options)))
-      : runScenario(scenario, makers[world], options)
+    world === "sim" ? simWorkers.play(scenario, options) : runScenario(scenario, makers[world], options)
 }
