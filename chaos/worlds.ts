@@ -2,11 +2,11 @@
 import { Effect } from "effect"
 import { cannotOf, runScenario } from "./harness/run-scenario.ts"
 import type { Lab } from "./harness/session.ts"
+import { SimWorkers } from "./harness/sim-workers.ts"
 import { processWorld } from "./lab/processes/process-world.ts"
 import { WorldBlocked, type WorldKind, type WorldMaker } from "./lab/world.ts"
 import { scenarios } from "./scenarios/catalogue.ts"
 import { cannot as simCannot } from "./sim/sim-strikes.ts"
-import { inSimulation } from "./sim/simulation.ts"
 
 const notThere = (kind: WorldKind): WorldMaker => ({
   kind,
@@ -17,6 +17,8 @@ const notThere = (kind: WorldKind): WorldMaker => ({
 
 const makers = { process: processWorld, qemu: notThere("qemu") }
 
+const simWorkers = new SimWorkers()
+
 export const lab: Lab = {
   scenarios,
   cannot: {
@@ -25,8 +27,5 @@ export const lab: Lab = {
     qemu: cannotOf(makers.qemu)
   },
   play: (scenario, world, options) =>
-    world === "sim"
-      ? // Time passes only inside of it.
-        Effect.sync(() => inSimulation(options.seed, (maker) => runScenario(scenario, maker, options)))
-      : runScenario(scenario, makers[world], options)
+    world === "sim" ? simWorkers.play(scenario, options) : runScenario(scenario, makers[world], options)
 }
