@@ -1,5 +1,4 @@
 /** The scenarios and the worlds that there are, as the chaos command plays them. */
-import { Effect } from "effect"
 import { cannotOf, runScenario } from "./harness/run-scenario.ts"
 import type { Lab } from "./harness/session.ts"
 import { SimWorkers } from "./harness/sim-workers.ts"
