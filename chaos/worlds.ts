@@ -1,8 +1,9 @@
 /** The scenarios and the worlds that there are, as the chaos command plays them. */
 import { Effect } from "effect"
-import { runScenario } from "./harness/run-scenario.ts"
+import { cannotOf, runScenario } from "./harness/run-scenario.ts"
 import type { Lab } from "./harness/session.ts"
 import { SimWorkers } from "./harness/sim-workers.ts"
+import { processWorld } from "./lab/processes/process-world.ts"
 import { WorldBlocked, type WorldKind, type WorldMaker } from "./lab/world.ts"
 import { scenarios } from "./scenarios/catalogue.ts"
 import { cannot as simCannot } from "./sim/sim-strikes.ts"
@@ -14,13 +15,17 @@ const notThere = (kind: WorldKind): WorldMaker => ({
     Effect.fail(new WorldBlocked({ world: kind, missing: "it is not there yet", remedy: "play it in sim" }))
 })
 
-const makers = { process: notThere("process"), qemu: notThere("qemu") }
+const makers = { process: processWorld, qemu: notThere("qemu") }
 
 const simWorkers = new SimWorkers()
 
 export const lab: Lab = {
   scenarios,
-  cannot: { sim: simCannot, process: makers.process.cannot, qemu: makers.qemu.cannot },
+  cannot: {
+    sim: cannotOf({ cannot: simCannot }),
+    process: cannotOf(makers.process),
+    qemu: cannotOf(makers.qemu)
+  },
   play: (scenario, world, options) =>
     world === "sim" ? simWorkers.play(scenario, options) : runScenario(scenario, makers[world], options)
 }

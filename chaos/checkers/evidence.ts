@@ -13,7 +13,7 @@ import type { ChangeSeen, WatchSeen } from "./watch-completeness.ts"
 export interface Evidence {
   /** How much longer everything takes in this world; bounds in checks are multiplied with it. */
   readonly slowness: number
-  /** When the schedule ended, everything was healed, and whoever was down was started. */
+  /** When the schedule had ended, everything was healed, and whoever had been down answered again. */
   readonly peaceMillis: number
   readonly endedMillis: number
   readonly timeline: ReadonlyArray<Struck>
