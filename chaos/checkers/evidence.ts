@@ -120,6 +120,12 @@ export interface JudgeBounds {
 export const passed = (check: string, line: string): Finding =>
   new Finding({ check, verdict: "passed", lines: [line], operations: [] })
 
+/** Of looks into nodes. Whoever was looked into knows at least itself as a member. */
+export const treesOf = (sights: ReadonlyArray<Sight>): ReadonlyArray<NodeStatus> =>
+  sights.flatMap(({ status }) =>
+    status === undefined || Object.keys(status.members).length === 0 ? [] : [status]
+  )
+
 /** There was nothing to look at, or not enough time. */
 export const unknown = (check: string, ...lines: ReadonlyArray<string>): Finding =>
   new Finding({ check, verdict: "unknown", lines, operations: [] })
