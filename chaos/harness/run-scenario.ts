@@ -7,7 +7,7 @@
  * history when they are served again; when they have ended nodes are asked what they have.
  */
 import { Cause, Clock, Effect, Exit, Fiber } from "effect"
-import { type Evidence, Finding, type Struck } from "#chaos/checkers/evidence.ts"
+import { type Check, type Evidence, Finding, type Struck } from "#chaos/checkers/evidence.ts"
 import { type Action, describeAction } from "#chaos/faults/action.ts"
 import { type Cannot, Player, type Timed, whyImpossible } from "#chaos/faults/schedule.ts"
 import type { WorldFailed, WorldMaker } from "#chaos/lab/world.ts"
@@ -23,6 +23,10 @@ const warmUpMillis = 500
 /** For clients to notice that it is over. */
 const farewellMillis = 30_000
 const progressMillis = 200
+/** For nodes that were down when the schedule ended. */
+const startMillisMax = 60_000
+/** Also the first time: whoever was struck last is seen to be down by then. */
+const lookMillis = 500
 /** For each check. */
 const judgeMillisMax = 60_000
 
@@ -50,7 +54,8 @@ export const runScenario = (given: Scenario, maker: WorldMaker, options: RunOpti
     if (Exit.isSuccess(exit)) {
       const { actions, evidence, facts } = exit.value
       options.onProgress({ ...nothingYet, phase: "checks", elapsedMillis: evidence.endedMillis })
-      const findings = judged(scenario, evidence, options)
+      const checks = scenario.checks.filter(({ worlds }) => worlds?.includes(maker.kind) ?? true)
+      const findings = judged(checks, evidence, options)
       const failed = findings.filter(({ verdict }) => verdict !== "passed")
       const outcome = failed.length === 0 ? "passed" : "failed"
       const why = failed.map(({ check, verdict }) => `${check}: ${verdict}`).join(", ")
@@ -75,8 +80,12 @@ const resized = (scenario: Scenario, nodes: number): Scenario => ({
   cluster: { ...scenario.cluster, nodes }
 })
 
-const judged = (scenario: Scenario, evidence: Evidence, { nowMillis }: RunOptions): ReadonlyArray<Finding> =>
-  scenario.checks.map(({ judge, name }) => {
+const judged = (
+  checks: ReadonlyArray<Check>,
+  evidence: Evidence,
+  { nowMillis }: RunOptions
+): ReadonlyArray<Finding> =>
+  checks.map(({ judge, name }) => {
     try {
       return judge(evidence, { nowMillis, millisMax: judgeMillisMax })
     } catch (cause) {
@@ -165,16 +174,22 @@ const played = (scenario: Scenario, maker: WorldMaker, options: RunOptions) =>
       yield* player.play([])
     }
 
-    const peaceMillis = nowMillis()
     phase = "recovery"
+    // Bounds count from when whoever was down has begun to answer, however busy its machine is.
+    yield* Effect.timeoutOption(
+      Effect.repeat(Effect.sleep(lookMillis), { until: () => observer.down.length === 0 }),
+      startMillisMax * slowness
+    )
+    const peaceMillis = nowMillis()
     yield* Effect.sleep(recoveryMillis * slowness)
     isOver = true
     const farewell = yield* Effect.timeoutOption(Fiber.await(clients), farewellMillis * slowness)
     const stuck = farewell._tag === "None" ? ["clients did not end when they were told that it is over"] : []
     yield* Fiber.interrupt(looking)
-    const truth = yield* readTruth(world, observer.up)
-    yield* Fiber.interrupt(reporting)
     const gathered = running.map((one) => one.gathered())
+    const known = gathered.find(({ changes }) => changes !== undefined)?.changes
+    const truth = yield* readTruth(world, observer.up, known)
+    yield* Fiber.interrupt(reporting)
     const evidence: Evidence = {
       slowness,
       peaceMillis,
