@@ -8,7 +8,7 @@
 import { mkdirSync, mkdtempSync } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, Layer, Logger, Schedule, type Scope } from "effect"
+import { Clock, Effect, Layer, Logger, Schedule, type Scope } from "effect"
 import { type Action, type ActionTag, describeAction } from "#chaos/faults/action.ts"
 import { Prng } from "#chaos/sim/prng.ts"
 import { ActorFailed, InjectCrash } from "#protocols/runtime.ts"
@@ -105,6 +105,7 @@ const open = (
     })
     const guests = new Guests(lab, seed)
     const complaints = yield* complaintsOf(lab, guests)
+    const fromMillis = yield* Clock.currentTimeMillis
     yield* Effect.forEach(
       names,
       (name, index) =>
@@ -116,6 +117,8 @@ const open = (
         }),
       { concurrency: "unbounded", discard: true }
     ).pipe(Effect.mapError(failed("begin")))
+    const tookMillis = (yield* Clock.currentTimeMillis) - fromMillis
+    note(`${shape.nodes} guests had power, and nodes that answer, after ${(tookMillis / 1_000).toFixed(1)} s`)
     const network = new NodeNetwork(names)
     const world: World = {
       kind: "qemu",
@@ -322,7 +325,7 @@ const strike = (
   }
 }
 
-/** A kernel can be told to take a tick for up to a tenth more or less than it is. */
+/** A kernel can be told to take a tick for up to a tenth more or less than it is: further than that no clock goes here. */
 const tickOf = (rate: number): number => Math.round(10_000 * Math.min(1.1, Math.max(0.9, rate)))
 
 const complaintsOf = (lab: Lab, guests: Guests) =>
