@@ -2,7 +2,7 @@ import { leaseSafety } from "#chaos/checkers/lease-safety.ts"
 import { linearizable } from "#chaos/checkers/linearizable.ts"
 import { watchesComplete } from "#chaos/checkers/watches-complete.ts"
 import { kill, pause } from "#chaos/faults/fault.ts"
-import { repeat, strikeFor, wait } from "#chaos/faults/schedule.ts"
+import { everybodyIsUp, repeat, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { compacting } from "#chaos/workloads/compacting.ts"
 import { kv } from "#chaos/workloads/kv.ts"
 import { locks } from "#chaos/workloads/locks.ts"
@@ -22,6 +22,7 @@ export const compactionUnderWatch: Scenario = {
   faults: [
     repeat(
       3,
+      everybodyIsUp,
       wait(2_000),
       strikeFor(1_500, kill("any node")),
       wait(3_000),
