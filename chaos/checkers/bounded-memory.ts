@@ -46,11 +46,7 @@ export const boundedMemory = ({ growthMax, mebibytesMax }: MemoryBound): Check =
       ]
     })
     const most = mostOf([...byNode.values()].flat()) / mebibyte
-    return finding(
-      check,
-      fewOf(problems),
-      `${byNode.size} nodes took ${Math.round(most)} MiB at most`
-    )
+    return finding(check, fewOf(problems), `${byNode.size} nodes took ${Math.round(most)} MiB at most`)
   }
 })
 
