@@ -23,6 +23,9 @@ test("every scenario is listed, and one that is played in the simulator is the s
     t.regex(await chaos("run", "leader-kill", "--seed", "2"), /leader-kill in sim, seed 2: passed/)
     const again = await chaos("replay", "work/chaos/latest")
     t.regex(again, /the history is identical to the recorded one, \d{3,} operations/)
+    // One thread plays both.
+    const both = await chaos("run", "leader-kill", "--seed", "3", "--seeds", "2", "--jobs", "1", "--json")
+    t.is(both.trimEnd().split("\n").length, 2)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -1,3 +1,4 @@
+/** A network that makes it hard to tell who lives. */
 import { membershipAccurate } from "#chaos/checkers/membership-accurate.ts"
 import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { badNetwork, kill } from "#chaos/faults/fault.ts"

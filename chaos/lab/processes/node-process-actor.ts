@@ -68,6 +68,7 @@ export class NodeEnded extends Schema.TaggedClass<NodeEnded>()(
 const IsProcess = Schema.instanceOf(OwnedProcess)
 class Ended extends Schema.TaggedClass<Ended>()("Ended", { process: IsProcess, how: Schema.String }) {}
 class StartDue extends Schema.TaggedClass<StartDue>()("StartDue", {}) {}
+class FillDue extends Schema.TaggedClass<FillDue>()("FillDue", {}) {}
 
 export interface NodeProcessArgs {
   readonly name: string
@@ -80,7 +81,7 @@ export interface NodeProcessArgs {
 }
 
 export type NodeOrder = StartNode | KillNode | StopNode | PauseNode | ResumeNode | FillDisk
-type Message = NodeOrder | GetProcess | Ended | StartDue
+type Message = NodeOrder | GetProcess | Ended | StartDue | FillDue
 
 interface State {
   readonly args: NodeProcessArgs
@@ -90,11 +91,24 @@ interface State {
 }
 
 const startAgainAfter = "1 second"
+/** What the node itself gives up is taken as well. */
+const fillAgainAfter = "100 millis"
 const stopMillisMax = 15_000
 const lastWordsLength = 500
 
 export const NodeProcess = Actor.make("node", {
-  messages: [StartNode, KillNode, StopNode, PauseNode, ResumeNode, FillDisk, GetProcess, Ended, StartDue],
+  messages: [
+    StartNode,
+    KillNode,
+    StopNode,
+    PauseNode,
+    ResumeNode,
+    FillDisk,
+    GetProcess,
+    Ended,
+    StartDue,
+    FillDue
+  ],
   init: (context: InitContext<Message>, args: NodeProcessArgs) =>
     Effect.gen(function* () {
       const held: State["held"] = { process: undefined }
@@ -114,14 +128,22 @@ export const NodeProcess = Actor.make("node", {
       state.held.process?.signal("SIGCONT")
       return Actor.reply({ ...state, isPaused: false }, undefined)
     },
-    FillDisk: (state, { full }) => {
+    FillDisk: (state, { full }, context) => {
       const { disk } = state.args
       if (disk === undefined) return Actor.reply(state, undefined)
+      if (full) context.every(fillAgainAfter, new FillDue(), "fill")
+      else context.cancel("fill")
       return Effect.match(full ? disk.fill : disk.empty, {
         onSuccess: () => Actor.reply(state, undefined),
         onFailure: (failed) => Actor.refuse(state, failed)
       })
     },
+    FillDue: (state) =>
+      Effect.match(state.args.disk?.fill ?? Effect.void, {
+        onSuccess: () => state,
+        // It was full when this was ordered, and is nearly so.
+        onFailure: () => state
+      }),
     GetProcess: (state) => Actor.reply(state, { pid: pidOf(state), isPaused: state.isPaused }),
     Ended: (state, { how, process }, context) => {
       const { args, held } = state

@@ -105,6 +105,7 @@ export class SmallDisk {
 
   get fill(): Effect.Effect<void, DiskFailed> {
     return Effect.gen(this, function* () {
+      if (this.#freeBytes < blockBytes) return
       // What fragments and its own table of blocks leave over is taken in smaller parts.
       for (let part = this.#freeBytes; part >= blockBytes; part = Math.min(part / 2, this.#freeBytes)) {
         const [from, bytes] = [this.#fillerBytes(), Math.floor(part)]
