@@ -202,7 +202,9 @@ const played = (scenario: Scenario, maker: WorldMaker, options: RunOptions) =>
       holdings: gathered.flatMap(({ holdings = [] }) => holdings),
       sights: observer.sights,
       final: truth.final,
-      complaints: world.complaints()
+      complaints: world
+        .complaints()
+        .map((complaint) => ({ ...complaint, atMillis: complaint.atMillis - beganMillis }))
     }
     return { evidence, actions, facts: world.facts } satisfies Played
   })

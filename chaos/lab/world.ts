@@ -118,6 +118,7 @@ export interface World {
 
 /** A process that ended by itself, a supervisor that gave up, a kernel that panicked. */
 export interface Complaint {
+  /** By Effect's clock there; in evidence, since the run began. */
   readonly atMillis: number
   readonly node: NodeName
   readonly what: string

@@ -237,6 +237,6 @@ export class SimMachine {
 
   #complain(what: string): void {
     const { complain, world } = this.#around
-    complain({ atMillis: world.nowMillis, node: this.name, what })
+    complain({ atMillis: world.clock.wallMillis(), node: this.name, what })
   }
 }
