@@ -75,8 +75,18 @@ export const mutations: ReadonlyArray<Mutation> = [
     seedsMax: 100
   },
   {
-    bug: "a node obeys a coordinator whose epoch is over",
+    bug: "whoever has a role goes on when its epoch is over, and nodes obey it",
     edits: [
+      {
+        file: "actors/cluster/leader-role.ts",
+        from: "    return this.#untilMillis - this.rules.stopMillis - this.rules.slackMillis",
+        to: "    return Number.POSITIVE_INFINITY"
+      },
+      {
+        file: "actors/cluster/leader-role.ts",
+        from: 'if (fault._tag !== "LeasesUnavailable") this.#stop',
+        to: 'if (fault._tag === "LeaseHeld" && nowMillis < 0) this.#stop'
+      },
       {
         file: "actors/cluster/role-agent.ts",
         from: "    if (term < this.#term)\n",
@@ -93,9 +103,9 @@ export const mutations: ReadonlyArray<Mutation> = [
         to: "    if (known !== undefined && epoch < 0) return"
       }
     ],
-    scenarios: ["paused-leader", "minority-partition"],
-    foundBy: ["single holder"],
-    seedsMax: 60
+    scenarios: ["role-failover"],
+    foundBy: ["single holder", "lease safety"],
+    seedsMax: 10
   },
   {
     bug: "a watch that is behind the compaction goes on as if nothing were missing",

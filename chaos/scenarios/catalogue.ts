@@ -16,6 +16,7 @@ import { oneWayPartition } from "./one-way-partition.ts"
 import { pausedLeader } from "./paused-leader.ts"
 import { randomHour } from "./random-hour.ts"
 import { replaceNodeUnderFire } from "./replace-node-under-fire.ts"
+import { roleFailover } from "./role-failover.ts"
 import { rollingPowerLoss } from "./rolling-power-loss.ts"
 import type { Scenario } from "./scenario.ts"
 import { slowDiskOfLeader } from "./slow-disk.ts"
@@ -35,6 +36,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
   pausedLeader,
   clockJumps,
   compactionUnderWatch,
+  roleFailover,
   crashLoop,
   lossyMembership,
   replaceNodeUnderFire,

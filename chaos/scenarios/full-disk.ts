@@ -3,6 +3,7 @@ import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { fullDisk } from "#chaos/faults/fault.ts"
 import { somebodyLeads, strikeFor, wait } from "#chaos/faults/schedule.ts"
+import { bulk } from "#chaos/workloads/bulk.ts"
 import { clientLoad, safety } from "./client-load.ts"
 import { type Scenario, threeNodes } from "./scenario.ts"
 
@@ -13,7 +14,7 @@ export const fullDiskOfLeader: Scenario = {
   name: "full-disk",
   says: "The leader's disk has room for nothing more. Its member gives up rather than lie, another node leads, and it comes back by itself when there is room.",
   cluster: threeNodes,
-  workload: clientLoad,
+  workload: [...clientLoad, bulk({ bytes: 200 * 1024, everyMillis: 100 })],
   faults: [somebodyLeads, strikeFor(5_000, fullDisk("the leader")), wait(15_000)],
   recoveryMillis: 12_000,
   checks: [...safety, recoveryTime({ withinMillis: 12_000 }), noUnexpectedCrash([faultOfTheDisk])]

@@ -11,8 +11,9 @@ import { SimWorkers } from "#chaos/harness/sim-workers.ts"
 import { scenarios } from "./catalogue.ts"
 
 const { UC_FIRST_SEED: first = "1", UC_SEEDS: seeds } = process.env
-/** Of the hour one seed takes as long as of the others many. */
-const seedsOf = (name: string) => Number(seeds ?? (name === "random-hour" ? 2 : 28))
+/** One seed of these takes as long as several of the others. */
+const long = new Set(["random-hour", "role-failover", "breaker-trip"])
+const seedsOf = (name: string) => Number(seeds ?? (long.has(name) ? 4 : 30))
 
 const workers = new SimWorkers()
 const processors = Effect.unsafeMakeSemaphore(availableParallelism())

@@ -137,6 +137,11 @@ const deletedOf = ({ deleted }: DeleteRangeResponse): EtcdResult => ({ _tag: "De
 export const changesOf = (events: ReadonlyArray<Event>): ReadonlyArray<ChangeSeen> =>
   events.map(({ kv, type }) => {
     if (kv === undefined) throw new Error("an event has a key")
-    const value = type === EventType.delete ? null : textOf(kv.value)
+    const value = type === EventType.delete ? null : shownValue(kv.value)
     return { revision: kv.modRevision, key: textOf(kv.key), value }
   })
+
+/** What only fills disks is not kept in evidence. */
+const shownBytesMax = 4_096
+const shownValue = (value: Uint8Array): string =>
+  value.length <= shownBytesMax ? textOf(value) : `${value.length} bytes`
