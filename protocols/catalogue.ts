@@ -22,6 +22,7 @@ import * as failover from "./failover.ts"
 import * as links from "./links.ts"
 import * as membership from "./membership.ts"
 import { about, type MessageSchema } from "./message.ts"
+import * as operations from "./operations.ts"
 import * as registry from "./registry.ts"
 import * as runtime from "./runtime.ts"
 import * as supervision from "./supervision.ts"
@@ -29,6 +30,7 @@ import * as supervision from "./supervision.ts"
 /** In the order in which the catalogue is read. */
 const components: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   runtime,
+  operations,
   supervision,
   catalogue: requests,
   membership,

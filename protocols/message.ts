@@ -28,6 +28,7 @@ export const covers = (granted: Permission, needed: Permission): boolean =>
 const PermissionAnnotation = Symbol.for("ultracloud/message/permission")
 const RepeatableAnnotation = Symbol.for("ultracloud/message/repeatable")
 const EventAnnotation = Symbol.for("ultracloud/message/event")
+const TrafficAnnotation = Symbol.for("ultracloud/message/traffic")
 const AttachedAnnotation = Symbol.for("ultracloud/message/attached")
 
 /** Looking twice is as good as once, so a client may repeat such a request by itself. */
@@ -37,11 +38,18 @@ export const observe = (description: string) => ({
   [RepeatableAnnotation]: true
 })
 
-/** `repeatable`: handled twice it does no more than once. */
-export const operate = (description: string, options?: { readonly repeatable: true }) => ({
+/**
+ * `repeatable`: handled twice it does no more than once. `traffic`: programs send it all the time, so that no event
+ * says each time who did.
+ */
+export const operate = (
+  description: string,
+  options: { readonly repeatable?: true; readonly traffic?: true } = {}
+) => ({
   description,
   [PermissionAnnotation]: "operate",
-  [RepeatableAnnotation]: options !== undefined
+  [RepeatableAnnotation]: options.repeatable === true,
+  [TrafficAnnotation]: options.traffic === true
 })
 
 /** `repeatable`: handled twice it does no more than once. */
@@ -79,6 +87,8 @@ interface About {
   readonly description: string
   readonly event: boolean
   readonly repeatable: boolean
+  /** It changes something and is not sent all the time: who does is an event. */
+  readonly audited: boolean
   /** The fields that the receiver fills in. */
   readonly attached: ReadonlyArray<string>
 }
@@ -91,11 +101,13 @@ export const about = (message: MessageSchema): About => {
     const type = SchemaAST.typeAST(message.ast)
     const flag = (annotation: symbol) =>
       Option.getOrElse(SchemaAST.getAnnotation<boolean>(annotation)(type), () => false)
+    const permission = Option.getOrUndefined(SchemaAST.getAnnotation<Permission>(PermissionAnnotation)(type))
     found = {
-      permission: Option.getOrUndefined(SchemaAST.getAnnotation<Permission>(PermissionAnnotation)(type)),
+      permission,
       description: Option.getOrElse(SchemaAST.getDescriptionAnnotation(type), () => ""),
       event: flag(EventAnnotation),
       repeatable: flag(RepeatableAnnotation),
+      audited: permission !== undefined && permission !== "observe" && !flag(TrafficAnnotation),
       attached: SchemaAST.getPropertySignatures(SchemaAST.encodedAST(message.ast))
         .map(({ name }) => String(name))
         .filter((name) => isAttached(message, name))
