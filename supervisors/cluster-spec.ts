@@ -11,7 +11,7 @@
 import { readFileSync } from "node:fs"
 import { Effect, Either, ParseResult, Schema } from "effect"
 import type { NodeOptions } from "./node.ts"
-import type { ChainfireMember } from "./trees/node.ts"
+import { type ChainfireMember, digestOf } from "./trees/node.ts"
 
 const Port = Schema.Int.pipe(Schema.between(0, 65_535))
 const Name = Schema.String.pipe(Schema.pattern(/^[a-z0-9][a-z0-9-]{0,62}$/))
@@ -94,7 +94,11 @@ const memberOf = ({ etcd, host, links, name }: NodeSpec): ChainfireMember => ({
 })
 
 /** What one node of it is to do. */
-export const nodeOptions = (spec: ClusterSpec, name: string): Effect.Effect<NodeOptions, SpecRefused> =>
+export const nodeOptions = (
+  spec: ClusterSpec,
+  name: string,
+  file = ""
+): Effect.Effect<NodeOptions, SpecRefused> =>
   Effect.gen(function* () {
     const own = spec.nodes.find((node) => node.name === name)
     if (own === undefined) {
@@ -120,6 +124,8 @@ export const nodeOptions = (spec: ClusterSpec, name: string): Effect.Effect<Node
       seeds: others.map((node) => memberOf(node).links),
       zone,
       clientPort: etcd,
+      // Of what was understood: spaces, order of keys and defaults that were written out do not matter.
+      config: { file, digest: digestOf(spec) },
       chainfire: { initial: spec.nodes.filter((node) => !node.joins).map(memberOf), joins },
       work: []
     }
