@@ -27,7 +27,7 @@ export const ChainfireMember = Schema.Struct({
 })
 export type ChainfireMember = typeof ChainfireMember.Type
 
-const member = { member: Schema.Int.pipe(Schema.positive()) }
+const member = { member: Schema.Int.pipe(Schema.greaterThanOrEqualTo(1)) }
 
 // Faults
 
