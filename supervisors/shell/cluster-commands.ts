@@ -78,9 +78,10 @@ export const membersOf = (cloud: Cloud) =>
   Effect.gen(function* () {
     const own = cloud.client.node
     const nodes = [own, ...(yield* cloud.nodes).filter((node) => node !== own)]
-    return yield* Effect.firstSuccessOf(
+    const members = yield* Effect.firstSuccessOf(
       nodes.map((node) => cloud.ask(operationsPath(node), new GetChainfireMembers(), "3 seconds"))
     )
+    return members.toSorted((one, other) => (one.name < other.name ? -1 : 1))
   })
 
 const leaders: Command = {
@@ -230,10 +231,12 @@ const breakers: Command = {
         fleet,
         ["fleet breaker of", "scope", "state", "healthy", "members", "why"],
         (scopes, node) =>
-          scopes.map(({ by, healthy, members: all, reason, tripped, zone }) => [
-            ...[node, zone ?? "the fleet", tripped ? "tripped" : "closed", healthy, all],
-            tripped ? `${reason} (${by})` : ""
-          ])
+          scopes
+            .toSorted(fleetFirst)
+            .map(({ by, healthy, members: all, reason, tripped, zone }) => [
+              ...[node, zone ?? "the fleet", tripped ? "tripped" : "closed", healthy, all],
+              tripped ? `${reason} (${by})` : ""
+            ])
       )
       const rows = circuit.map(({ held, numbers, path, reason, refused, state }) => [
         ...[
@@ -255,6 +258,11 @@ const breakers: Command = {
       yield* show({ json: { breakers: circuit, fleet: fleetShown.json }, lines })
     })
 }
+
+const fleetFirst = (
+  { zone: one }: { readonly zone: string | null },
+  { zone: other }: { readonly zone: string | null }
+): number => ((one ?? "") < (other ?? "") ? -1 : 1)
 
 const config: Command = {
   name: "config",
