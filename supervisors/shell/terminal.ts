@@ -82,20 +82,31 @@ const finished = ({ candidates }: Completion): Array<string> => {
   return [/[/{\s]$/.test(only) ? only : `${only} `]
 }
 
-const voiceOf = (terminal: Interface): Voice => ({
-  print: (line) => void process.stdout.write(`${line}\n`),
-  complain: (line) => void process.stderr.write(`${line}\n`),
-  confirm: (question) =>
-    Effect.async((resume) => {
-      terminal.question(question, (answer) => resume(Effect.succeed(/^y(es)?$/i.test(answer.trim()))))
-    }),
-  json: false,
-  yes: false,
-  get screen() {
-    const { columns = 120, rows = 40 } = process.stdout
-    return { columns, rows }
+const voiceOf = (terminal: Interface): Voice => {
+  let isAsking = false
+  // What was answered is no line to come back to.
+  terminal.on("history", (lines: Array<string>) => {
+    if (isAsking) lines.shift()
+  })
+  return {
+    print: (line) => void process.stdout.write(`${line}\n`),
+    complain: (line) => void process.stderr.write(`${line}\n`),
+    confirm: (question) =>
+      Effect.async((resume) => {
+        isAsking = true
+        terminal.question(question, (answer) => {
+          isAsking = false
+          resume(Effect.succeed(/^y(es)?$/i.test(answer.trim())))
+        })
+      }),
+    json: false,
+    yes: false,
+    get screen() {
+      const { columns = 120, rows = 40 } = process.stdout
+      return { columns, rows }
+    }
   }
-})
+}
 
 /** The newest first, as readline wants it. */
 const history = (): ReadonlyArray<string> => {
