@@ -47,7 +47,10 @@ export const cluster = ({ config, datagrams, metadata, seeds, self, view }: Clus
       child(FleetBreakerActor, { args: { members: address(`/${name}/cluster/membership`, Members) } }),
       child(Introspection, { args: { catalogueEntries, ...(config && { config }) } }),
       child(Clients, { args: { catalogue } }),
-      child(Clients, { name: "shells", args: { catalogue, entrance: "ops", clientsMax: 100 } })
+      child(Clients, {
+        name: "shells",
+        args: { catalogue, entrance: "ops", clientsMax: 100, eventPauseMillis: 100 }
+      })
     ]
   })
 }
