@@ -9,9 +9,12 @@
  * has to be added to the group first, and knows the others from here.
  */
 import { readFileSync } from "node:fs"
+import { isIP } from "node:net"
 import { Effect, Either, ParseResult, Schema } from "effect"
+import { type SwimConfig, defaultConfig as swimDefaults } from "#actors/cluster/swim-config.ts"
+import { type RaftConfig, defaultConfig as raftDefaults } from "#actors/raft/raft-config.ts"
 import type { NodeOptions } from "./node.ts"
-import { type ChainfireMember, digestOf } from "./trees/node.ts"
+import { type ChainfireMember, digestOf, type NodeTiming } from "./trees/node.ts"
 
 const Port = Schema.Int.pipe(Schema.between(0, 65_535))
 const Name = Schema.String.pipe(Schema.pattern(/^[a-z0-9][a-z0-9-]{0,62}$/))
@@ -23,6 +26,22 @@ const NodeSpec = Schema.Struct({
   links: Port,
   /** The port for clients of etcd. */
   etcd: Port,
+  /** Where others reach it, as far as that is not where it listens: behind a proxy, or a translation of addresses. */
+  advertise: Schema.optionalWith(
+    Schema.Struct({
+      host: Schema.optionalWith(Schema.NonEmptyString, { exact: true }),
+      links: Schema.optionalWith(Port, { exact: true }),
+      etcd: Schema.optionalWith(Port, { exact: true })
+    }),
+    { exact: true }
+  ),
+  /** The address of its own that links to other nodes leave from; without it the system picks one. */
+  dialFrom: Schema.optionalWith(
+    Schema.String.pipe(Schema.filter((text) => isIP(text) !== 0 || "is no IP address")),
+    {
+      exact: true
+    }
+  ),
   zone: Schema.NonEmptyString,
   dataDirectory: Schema.NonEmptyString,
   /** PEM files. Needed for a host off the loopback. */
@@ -49,13 +68,53 @@ const unlike =
     return twice === undefined || `two nodes have the same ${what}, ${of(twice)}`
   }
 
+const Millis = Schema.Int.pipe(Schema.between(1, 600_000))
+
+/** For networks and machines that are slower than usual. What is not given is as by default. */
+const Timing = Schema.Struct({
+  chainfire: Schema.optional(
+    Schema.Struct({
+      /** Without a word from the leader for so long, up to twice, a member wants to be elected. */
+      electionMillis: Schema.optionalWith(Millis, { exact: true }),
+      heartbeatMillis: Schema.optionalWith(Millis, { exact: true })
+    }).pipe(Schema.filter((given) => electionRefused({ ...raftDefaults, ...given })))
+  ),
+  membership: Schema.optional(
+    Schema.Struct({
+      probeIntervalMillis: Schema.optionalWith(Millis, { exact: true }),
+      /** Until a member that does not answer is asked again, by others too. */
+      probeTimeoutMillis: Schema.optionalWith(Millis, { exact: true })
+    }).pipe(Schema.filter((given) => probesRefused({ ...swimDefaults, ...given })))
+  )
+})
+
+const electionRefused = ({ electionMillis, heartbeatMillis }: RaftConfig) =>
+  electionMillis >= 3 * heartbeatMillis ||
+  `electionMillis is ${electionMillis}: at least three heartbeats of ${heartbeatMillis} ms`
+
+const probesRefused = ({ probeIntervalMillis, probeTimeoutMillis }: SwimConfig) =>
+  probeIntervalMillis >= 3 * probeTimeoutMillis ||
+  `probeIntervalMillis is ${probeIntervalMillis}: at least three times the timeout of ${probeTimeoutMillis} ms`
+
+/** As others know it. */
+const reachedAt = ({ advertise, etcd, host, links }: NodeSpec) => ({ host, links, etcd, ...advertise })
+
+const memberOf = (node: NodeSpec): ChainfireMember => {
+  const { etcd, host, links } = reachedAt(node)
+  return { name: node.name, links: `${host}:${links}`, etcd: `${host}:${etcd}` }
+}
+
 export const ClusterSpec = Schema.Struct({
   cluster: Name,
-  nodes: Schema.NonEmptyArray(NodeSpec)
+  nodes: Schema.NonEmptyArray(NodeSpec),
+  timing: Schema.optional(Timing),
+  /** Each of them one node at a time has; see docs/clustering.md, failover. */
+  roles: Schema.optionalWith(Schema.Array(Name), { default: () => [] })
 }).pipe(
   Schema.filter(unlike("name", ({ name }) => name)),
   Schema.filter(unlike("address of links", ({ host, links }) => `${host}:${links}`)),
-  Schema.filter(unlike("address for clients of etcd", ({ etcd, host }) => `${host}:${etcd}`))
+  Schema.filter(unlike("address for clients of etcd", ({ etcd, host }) => `${host}:${etcd}`)),
+  Schema.filter(unlike("advertised address of links", (node) => memberOf(node).links))
 )
 export type ClusterSpec = typeof ClusterSpec.Type
 
@@ -87,12 +146,6 @@ export const readSpec = (path: string): Effect.Effect<ClusterSpec, SpecRefused> 
     )
   )
 
-const memberOf = ({ etcd, host, links, name }: NodeSpec): ChainfireMember => ({
-  name,
-  links: `${host}:${links}`,
-  etcd: `${host}:${etcd}`
-})
-
 /** What one node of it is to do. */
 export const nodeOptions = (
   spec: ClusterSpec,
@@ -105,13 +158,15 @@ export const nodeOptions = (
       const known = spec.nodes.map((one) => one.name).join(", ")
       return yield* new SpecRefused({ path: spec.cluster, reason: `it has no node ${name}, only ${known}` })
     }
-    const { dataDirectory, etcd, host, joins, links, tls, zone } = own
+    const { advertise, dataDirectory, dialFrom, etcd, host, joins, links, tls, zone } = own
     const others = spec.nodes.filter((node) => node !== own)
     return {
       name,
       cluster: spec.cluster,
       dataDirectory,
       host,
+      ...(advertise !== undefined && { advertised: reachedAt(own) }),
+      ...(dialFrom !== undefined && { dialFrom }),
       ...(tls !== undefined && {
         tls: {
           cert: yield* readText(tls.certificate),
@@ -127,9 +182,16 @@ export const nodeOptions = (
       // Of what was understood: spaces, order of keys and defaults that were written out do not matter.
       config: { file, digest: digestOf(spec) },
       chainfire: { initial: spec.nodes.filter((node) => !node.joins).map(memberOf), joins },
+      ...(spec.timing !== undefined && { timing: timingOf(spec.timing) }),
+      roles: spec.roles,
       work: []
     }
   })
+
+const timingOf = ({ chainfire, membership }: typeof Timing.Type): NodeTiming => ({
+  ...(chainfire !== undefined && { chainfire }),
+  ...(membership !== undefined && { membership })
+})
 
 const readText = (path: string): Effect.Effect<string, SpecRefused> =>
   Effect.try({
@@ -153,5 +215,5 @@ export const localSpec = (count: number, folder: string): ClusterSpec => {
   })
   const [first, ...others] = nodes
   if (first === undefined) throw new RangeError("a cluster has at least one node")
-  return { cluster: "local", nodes: [first, ...others] }
+  return { cluster: "local", nodes: [first, ...others], roles: [] }
 }

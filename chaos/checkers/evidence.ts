@@ -13,7 +13,7 @@ import type { ChangeSeen, WatchSeen } from "./watch-completeness.ts"
 export interface Evidence {
   /** How much longer everything takes in this world; bounds in checks are multiplied with it. */
   readonly slowness: number
-  /** When the schedule ended, everything was healed, and whoever was down was started. */
+  /** When the schedule had ended, everything was healed, and whoever had been down answered again. */
   readonly peaceMillis: number
   readonly endedMillis: number
   readonly timeline: ReadonlyArray<Struck>
@@ -49,11 +49,16 @@ export interface Holding {
   readonly holder: string
   /** Each new holder has a larger one: a creation revision, or an epoch. */
   readonly fence: number
+  /** Then it certainly did not believe so yet. */
+  readonly notBeforeMillis: number
+  /** From then on it certainly did: it was told, or said so itself. */
   readonly fromMillis: number
-  /** When it gave it back, or stopped believing; undefined: it held it to the end. */
+  /** When it gave it back, or stopped believing, at the earliest; undefined: it held it to the end. */
   readonly untilMillis: number | undefined
-  /** The lease behind it by the holder's own clock: it was to stop believing then. */
-  readonly leaseMillis: number
+  /** When it was told that it has it no longer, without having given it back. */
+  readonly lostMillis: number | undefined
+  /** The lease behind it by the holder's own clock: it was to stop believing then. Undefined: there is none. */
+  readonly leaseMillis: number | undefined
   /** Whether what it guards refuses whoever comes with a smaller fence. */
   readonly fenced: boolean
 }
@@ -114,6 +119,12 @@ export interface JudgeBounds {
 
 export const passed = (check: string, line: string): Finding =>
   new Finding({ check, verdict: "passed", lines: [line], operations: [] })
+
+/** Of looks into nodes. Whoever was looked into knows at least itself as a member. */
+export const treesOf = (sights: ReadonlyArray<Sight>): ReadonlyArray<NodeStatus> =>
+  sights.flatMap(({ status }) =>
+    status === undefined || Object.keys(status.members).length === 0 ? [] : [status]
+  )
 
 /** There was nothing to look at, or not enough time. */
 export const unknown = (check: string, ...lines: ReadonlyArray<string>): Finding =>

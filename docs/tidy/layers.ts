@@ -89,6 +89,24 @@ export const layers: ReadonlyArray<Layer> = [
     packages: ["@grpc/grpc-js", "effect", "node:"]
   },
   {
+    // The command line of the suite, as supervisors have theirs.
+    files: /^chaos\/[^/]+$/,
+    imports: ["chaos/", ...supervisors],
+    packages: ["effect", "@effect/cli", "@effect/platform-node", "node:"]
+  },
+  {
+    // What guests of the lab run, and copies of the sources in which something was changed.
+    files: /^chaos\/lab\/bundle\.ts$/,
+    imports: ["chaos/"],
+    packages: ["effect", "esbuild", "node:"]
+  },
+  {
+    // Loads what the command of a node loads.
+    files: /^chaos\/lab\/qemu\/guest-main\.ts$/,
+    imports: ["chaos/", ...supervisors],
+    packages: [...host, "@effect/cli"]
+  },
+  {
     files: /^chaos\//,
     imports: ["chaos/", ...supervisors],
     packages: ["ava", "effect", "fast-check", "node:"]

@@ -13,16 +13,7 @@ import { Data, Effect, Either, Schema, type Scope } from "effect"
 import { tokenFileName } from "#actors/platform/tokens.ts"
 import * as Client from "#protocols/client/client.ts"
 import type { LinkFault } from "#protocols/links.ts"
-
-export const doorFileName = "door.json"
-
-const Door = Schema.Struct({
-  node: Schema.String,
-  url: Schema.String,
-  /** Who signs the certificates of the cluster, as PEM text, where there is TLS. */
-  ca: Schema.optional(Schema.String)
-})
-export type Door = typeof Door.Type
+import { Door, doorFileName } from "./door.ts"
 
 const decodeDoor = Schema.decodeUnknownEither(Schema.parseJson(Door))
 

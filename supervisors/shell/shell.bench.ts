@@ -5,7 +5,7 @@
  *   npm run bench shell 0.2        fewer
  *
  * A node of its own process with 1,000 busy actors and 200 events a second; here five shells, each over a link of
- * its own: two follow events, two look at top every second, one traces a busy actor. Runs with and without them
+ * its own: two follow events, two look at top as it comes, one traces a busy actor. Runs with and without them
  * alternate, in an order that changes, and each pair gives a ratio. Messages are counted by the second, and by the
  * second of processor time that the node's process had: what else the machine does falls out of the latter.
  */

@@ -10,6 +10,8 @@ import { indented, momentOf, spanOf, table } from "./table.ts"
 import { drawTree } from "./tree-view.ts"
 
 const rateMillis = 1_000
+/** Each look costs the nodes a walk over all their actors. */
+const topMillis = 2_000
 
 const tree: Command = {
   name: "tree",
@@ -80,14 +82,14 @@ const top: Command = {
     sort: { kind: { oneOf: orders }, about: "by what; rate unless said" },
     rows: { kind: "count", about: "how many; 20 unless said" },
     for: { kind: "duration", about: "how long; on a terminal until Ctrl-C" },
-    every: { kind: "duration", about: "how often it looks; 1s unless said" }
+    every: { kind: "duration", about: "how often it looks; 2s unless said" }
   },
   examples: ["top", "top --sort mailbox --rows 5", "top --for 1s --json"],
   run: (given, { cloud, screen, show }) =>
     Effect.gen(function* () {
       const order = orders.find((one) => one === given.option("sort")) ?? "rate"
       const rowsMax = given.count("rows", 20)
-      const everyMillis = Math.max(200, given.millis("every") ?? rateMillis)
+      const everyMillis = Math.max(200, given.millis("every") ?? topMillis)
       const forMillis = given.millis("for") ?? (screen === undefined ? everyMillis : Number.POSITIVE_INFINITY)
       const fromMillis = yield* Clock.currentTimeMillis
       let before = yield* busyNow(cloud)

@@ -1,37 +1,30 @@
 /**
- * Many power cuts from one recorded run: each is a moment of the run and a draw of what the disks then kept. The
- * disks are rebuilt, looked into, and held against what clients had been told by that moment.
- *
- * The power of one disk goes between any two of its entries. That of several goes at once: their logs are cut
- * where they were at the same moment, at one of those that the recorder noted or at an answer to a client.
+ * Many power cuts from one recorded run: the disks are rebuilt, looked into, and held against what clients had
+ * been told by that moment.
  */
 import { mkdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
-import { Clock, Effect, type Scope } from "effect"
+import { Clock, Effect, Either, type Scope } from "effect"
 import { Prng } from "#chaos/sim/prng.ts"
-import { type CrashMode, crashImage, crashPoint, positionAt } from "./crash-points.ts"
-import { type DiskCorrupt, diskVerifier, type VerifyBlocked, type VerifyDisk } from "./host-verify.ts"
-import { DiskRebuild, type RebuildFault, type RecordedDisk } from "./rebuild.ts"
-import { type ClientWrite, judge, type Remembered } from "./remembered.ts"
-
-export interface MemberDisk extends RecordedDisk {
-  /** Of the node. */
-  readonly name: string
-  /** Where its data directory is on the disk. */
-  readonly dataFolder: string
-}
-
-export interface Recording {
-  readonly disks: ReadonlyArray<MemberDisk>
-  readonly writes: ReadonlyArray<ClientWrite>
-  /** How long the log of each disk was, at moments of the run. */
-  readonly moments: ReadonlyArray<ReadonlyArray<number>>
-}
+import {
+  type Cut,
+  type Drawn,
+  drawCuts,
+  type MemberDisk,
+  type OpenRecording,
+  openRecording,
+  type Recording,
+  writeImages
+} from "./crash-cuts.ts"
+import type { CrashMode } from "./crash-points.ts"
+import { type DiskCorrupt, diskVerifier, type Verified, type VerifyBlocked } from "./host-verify.ts"
+import type { RebuildFault } from "./rebuild.ts"
+import { judge, type Remembered } from "./remembered.ts"
 
 export interface CrashRunOptions {
   readonly seed: number
   readonly count: number
-  /** Where images are built; what was there under these names is overwritten, and goes. */
+  /** Where images are built. In memory (`/dev/shm`) it goes several times as fast as on a disk that syncs. */
   readonly workFolder: string
   readonly mode?: CrashMode
   /** Where disks on which something was found are kept, the first few. */
@@ -66,21 +59,22 @@ export interface CrashReport {
   readonly millisPerPoint: number
 }
 
+const workersCount = 2
 const findingsMax = 20
 const keptMax = 3
 const problemsMax = 10
-/** Of one disk so many are cut before anybody was told anything: it has to open all the same. */
-const earlyShare = 0.1
 
-interface Opened {
-  readonly disk: MemberDisk
-  readonly rebuild: DiskRebuild
-}
-
-interface Cut {
+/** What came of a cut. */
+interface Played {
+  readonly number: number
   readonly positions: ReadonlyArray<number>
-  readonly logBytes: ReadonlyArray<number>
-  readonly seed: number
+  readonly kind: Finding["kind"]
+  readonly problems: ReadonlyArray<string>
+  readonly due: number
+  readonly pending: number
+  readonly dropped: number
+  readonly torn: number
+  readonly repaired: number
 }
 
 export const crashPoints = (
@@ -93,118 +87,121 @@ const run = (
   options: CrashRunOptions
 ): Effect.Effect<CrashReport, RebuildFault | VerifyBlocked, Scope.Scope> =>
   Effect.gen(function* () {
-    const { count, keepFolder, seed, workFolder } = options
-    yield* Effect.acquireRelease(
-      Effect.sync(() => mkdirSync(workFolder, { recursive: true })),
-      () => Effect.sync(() => rmSync(join(workFolder, imageName), { force: true }))
-    )
-    const opened = yield* Effect.forEach(recording.disks, (disk) =>
-      Effect.map(DiskRebuild.open(disk, join(workFolder, `${disk.name}.running`)), (rebuild) => ({
-        disk,
-        rebuild
-      }))
-    )
-    const verify = yield* diskVerifier
-    const cuts = drawCuts(opened, recording, count, new Prng(seed))
-    const totals = { due: 0, lost: 0, corrupt: 0, pending: 0, dropped: 0, torn: 0, repaired: 0 }
-    const findings: Array<Finding> = []
+    const { count, seed, workFolder } = options
+    const opened = yield* openRecording(recording, workFolder)
+    const cuts = drawCuts(opened, count, new Prng(seed))
     const beganMillis = yield* Clock.currentTimeMillis
-    for (const [number, cut] of cuts.entries()) {
-      const found = yield* play(cut, recording, opened, verify, options)
-      for (const name of ["due", "pending", "dropped", "torn", "repaired"] as const)
-        totals[name] += found[name]
-      if (found.problems.length === 0) continue
-      totals[found.kind === "lost" ? "lost" : "corrupt"]++
-      if (findings.length >= findingsMax) continue
-      const { kind, problems } = found
-      findings.push({ cut: number, positions: cut.positions, kind, problems: problems.slice(0, problemsMax) })
-      if (keepFolder === undefined || findings.length > keptMax) continue
-      for (const { disk, image } of drawImages(cut, opened, options))
-        yield* image.write(join(keepFolder, `cut-${number}-${disk.name}.img`))
-    }
+    const played = yield* playAll(cuts, opened, options)
     const tookMillis = (yield* Clock.currentTimeMillis) - beganMillis
-    const millisPerPoint = cuts.length === 0 ? 0 : tookMillis / cuts.length
-    return { points: cuts.length, ...totals, findings, millisPerPoint }
-  })
-
-const imageName = "crash.img"
-
-/** In the order of the logs, so that these are gone through once. */
-const drawCuts = (
-  opened: ReadonlyArray<Opened>,
-  { moments, writes }: Recording,
-  count: number,
-  prng: Prng
-): ReadonlyArray<Cut> => {
-  const logs = opened.map(({ rebuild }) => rebuild.log.entries)
-  const answers = writes.flatMap(({ acknowledged }) =>
-    acknowledged === undefined ? [] : [acknowledged.logBytes]
-  )
-  const known = [...answers, ...moments]
-  const cutAt = (positions: ReadonlyArray<number>): Cut => ({
-    positions,
-    logBytes: positions.map((position, disk) => logs[disk]?.[position - 1]?.endOffset ?? 0),
-    seed: prng.below(2 ** 31)
-  })
-  const [alone, ...others] = logs
-  const cuts = Array.from({ length: count }, () => {
-    if (alone !== undefined && others.length === 0) {
-      const firstBytes = Math.min(...answers.map(([bytes = 0]) => bytes))
-      const told = Number.isFinite(firstBytes) ? positionAt(alone, firstBytes) : 0
-      const early = prng.chance(earlyShare)
-      return cutAt([early ? prng.below(told + 1) : told + prng.below(alone.length - told + 1)])
+    const findings = played.flatMap(
+      ({ kind, number, positions, problems }): ReadonlyArray<Finding> =>
+        problems.length === 0
+          ? []
+          : [{ cut: number, positions, kind, problems: problems.slice(0, problemsMax) }]
+    )
+    const { keepFolder } = options
+    for (const { cut: number } of keepFolder === undefined ? [] : findings.slice(0, keptMax)) {
+      const cut = cuts[number]
+      const pathOf = (name: string) => join(keepFolder ?? "", `cut-${number}-${name}.img`)
+      if (cut !== undefined) yield* writeImages(cut, opened, options.mode ?? "subset", pathOf)
     }
-    const moment = known[prng.below(known.length)] ?? logs.map(() => Number.POSITIVE_INFINITY)
-    const cut = cutAt(logs.map((entries, disk) => positionAt(entries, moment[disk] ?? 0)))
-    // Up to there everything was on the disks, though the last entry was not at its end.
-    return { ...cut, logBytes: moment }
+    const sum = (of: (one: Played) => number) => played.reduce((total, one) => total + of(one), 0)
+    const lost = findings.filter(({ kind }) => kind === "lost").length
+    return {
+      points: played.length,
+      due: sum(({ due }) => due),
+      lost,
+      corrupt: findings.length - lost,
+      findings: findings.slice(0, findingsMax),
+      pending: sum(({ pending }) => pending),
+      dropped: sum(({ dropped }) => dropped),
+      torn: sum(({ torn }) => torn),
+      repaired: sum(({ repaired }) => repaired),
+      millisPerPoint: played.length === 0 ? 0 : tookMillis / played.length
+    }
   })
-  return cuts.toSorted((one, other) => (one.positions[0] ?? 0) - (other.positions[0] ?? 0))
-}
 
-/** Of each disk; the same ones each time. */
-const drawImages = ({ positions, seed }: Cut, opened: ReadonlyArray<Opened>, { mode }: CrashRunOptions) => {
-  const prng = new Prng(seed)
-  return opened.map(({ disk, rebuild }, number) => {
-    const { entries, sectorBytes } = rebuild.log
-    const point = crashPoint(entries, positions[number] ?? 0)
-    const drawn = crashImage(entries, point, mode ?? "subset", sectorBytes, prng.fork())
-    const write = (path: string) => rebuild.write(drawn, path)
-    return { disk, point, drawn, image: { write } }
-  })
-}
-
-const play = (
-  cut: Cut,
-  { writes }: Recording,
-  opened: ReadonlyArray<Opened>,
-  verify: VerifyDisk,
+/** In the order of the cuts. Images are built in that order by one at a time, and looked into by several. */
+const playAll = (
+  cuts: ReadonlyArray<Cut>,
+  opened: OpenRecording,
   options: CrashRunOptions
+): Effect.Effect<ReadonlyArray<Played>, RebuildFault | VerifyBlocked, Scope.Scope> =>
+  Effect.gen(function* () {
+    const building = yield* Effect.makeSemaphore(1)
+    const left = cuts.entries()
+    const played: Array<Played> = []
+    const worker = (name: string) =>
+      Effect.gen(function* () {
+        const workFolder = join(options.workFolder, name)
+        yield* Effect.acquireRelease(
+          Effect.sync(() => mkdirSync(workFolder, { recursive: true })),
+          () => Effect.sync(() => rmSync(workFolder, { recursive: true, force: true }))
+        )
+        const verify = yield* diskVerifier
+        const imagePath = (disk: string) => join(workFolder, disk)
+        for (;;) {
+          const built = yield* building.withPermits(1)(
+            Effect.suspend(() => {
+              const next = left.next()
+              if (next.done === true) return Effect.succeed(undefined)
+              const [number, cut] = next.value
+              const written = writeImages(cut, opened, options.mode ?? "subset", imagePath)
+              return Effect.map(written, (drawn) => ({ number, cut, drawn }))
+            })
+          )
+          if (built === undefined) return
+          const { cut, drawn, number } = built
+          const found = yield* lookInto(cut, drawn, opened.recording, (disk) =>
+            verify(imagePath(disk.name), { dataFolder: disk.dataFolder, workFolder })
+          )
+          played.push({ number, positions: cut.positions, ...found })
+        }
+      })
+    const workers = Array.from({ length: workersCount }, (_, index) => worker(`worker-${index + 1}`))
+    yield* Effect.all(workers, { concurrency: "unbounded", discard: true })
+    return played.toSorted((one, other) => one.number - other.number)
+  })
+
+const lookInto = (
+  cut: Cut,
+  drawn: ReadonlyArray<Drawn>,
+  { writes }: Recording,
+  verify: (disk: MemberDisk) => Effect.Effect<Verified, VerifyBlocked | DiskCorrupt>
 ) =>
   Effect.gen(function* () {
-    const { workFolder } = options
-    const path = join(workFolder, imageName)
     const totals = { pending: 0, dropped: 0, torn: 0, repaired: 0, due: 0 }
     const members: Array<Remembered> = []
     const problems: Array<string> = []
-    for (const { disk, drawn, image, point } of drawImages(cut, opened, options)) {
-      totals.pending += point.pending.length
-      totals.dropped += drawn.dropped
-      totals.torn += drawn.torn
-      yield* image.write(path)
-      const looked = yield* verify(path, { dataFolder: disk.dataFolder, workFolder }).pipe(
-        Effect.catchTag("DiskCorrupt", (corrupt: DiskCorrupt) => Effect.succeed(corrupt))
-      )
-      if ("reason" in looked) {
-        problems.push(`${disk.name}: ${looked.message}`)
+    for (const { disk, dropped, pending, torn } of drawn) {
+      totals.pending += pending
+      totals.dropped += dropped
+      totals.torn += torn
+      const looked = yield* Effect.either(verify(disk))
+      if (Either.isLeft(looked)) {
+        if (looked.left._tag === "VerifyBlocked") return yield* looked.left
+        problems.push(`${disk.name}: ${looked.left.message}`)
         continue
       }
-      members.push(looked.remembered)
-      problems.push(...looked.remembered.contradictions.map((line) => `${disk.name}: ${line}`))
-      if (looked.repairs.length > 0) totals.repaired++
+      const { remembered, repairs } = looked.right
+      members.push(remembered)
+      problems.push(...remembered.contradictions.map((line) => `${disk.name}: ${line}`))
+      if (repairs.length > 0) totals.repaired++
     }
     if (problems.length > 0) return { ...totals, kind: "corrupt" as const, problems }
     const { due, invented, lost } = judge(writes, cut.logBytes, members)
     const kind = lost.length > 0 ? ("lost" as const) : ("invented" as const)
     return { ...totals, due, kind, problems: [...lost, ...invented] }
   })
+
+/** In lines for people. */
+export const renderCrashes = (report: CrashReport): ReadonlyArray<string> => {
+  const { corrupt, dropped, due, findings, lost, millisPerPoint, pending, points, repaired, torn } = report
+  return [
+    `${points} power cuts, ${millisPerPoint.toFixed(0)} ms each: after ${lost} of them acknowledged writes were lost, after ${corrupt} a disk could not be used`,
+    `${due} times an acknowledged write was looked for; of ${pending} writes that were not flushed ${dropped} were dropped and ${torn} torn; ${repaired} file systems needed repairs`,
+    ...findings.flatMap(({ cut, kind, positions, problems }) =>
+      problems.map((problem) => `cut ${cut} at ${positions.join(", ")}: ${kind}: ${problem}`)
+    )
+  ]
+}
