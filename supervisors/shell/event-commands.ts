@@ -10,7 +10,7 @@ import { table, timeOf } from "./table.ts"
 /** Ahead of what was shown; what comes faster is left out, and counted. */
 const eventsAheadMax = 256
 const fieldCharactersMax = 160
-const traceMillis = 300
+const traceMillis = 500
 
 const events: Command = {
   name: "events",

@@ -53,7 +53,7 @@ export const cluster = (options: ClusterTreeOptions) => {
       child(Clients, { args: { catalogue } }),
       child(Clients, {
         name: "shells",
-        args: { catalogue, entrance: "ops", clientsMax: 100, eventPauseMillis: 100 }
+        args: { catalogue, entrance: "ops", clientsMax: 100, eventPauseMillis: 250 }
       })
     ]
   })
