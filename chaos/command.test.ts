@@ -65,6 +65,7 @@ test.serial("a run that passes ends with 0, and its report is the latest", async
     t.regex(latest, /\d{8}T\d{6}Z-passes-sim-3$/)
     const found = readdirSync(latest).toSorted()
     t.deepEqual(found, [
+      "evidence.jsonl",
       "findings.jsonl",
       "history.jsonl",
       "nodes",

@@ -111,6 +111,7 @@ const loadMax = 4
 const workPauseMillis = 1
 
 class Turn extends Schema.TaggedClass<Turn>()("Turn", {}) {}
+const nextTurn = new Turn()
 class LeaseTick extends Schema.TaggedClass<LeaseTick>()("LeaseTick", {}) {}
 class AnnounceTick extends Schema.TaggedClass<AnnounceTick>()("AnnounceTick", {}) {}
 /** A slice of what takes long. */
@@ -190,7 +191,7 @@ export const Chainfire = Actor.make("chainfire", {
       const secrets = yield* Secrets
       const turn = { armed: false }
       const scheduling = yield* Scheduling
-      const go = () => context.self.tell(new Turn(undefined, true))
+      const go = () => context.self.tell(nextTurn)
       // With few to wait for, at once; with many, what else has arrived comes along: a sync and a packet for all.
       const wake = () => {
         if (turn.armed) return
@@ -214,7 +215,7 @@ export const Chainfire = Actor.make("chainfire", {
           send: (to, messages) => {
             const all = messages.map((message) => ({ group, message }))
             const packet = encodePacket({ from: id, to, messages: all })
-            member.counts.peerSentBytes.of(to.toString(16)).add(packet.length)
+            member.counts.sentTo(to).add(packet.length)
             peerOf(to)?.tell(new RaftPacket({ bytes: packet }, true))
           },
           wake,
@@ -250,7 +251,7 @@ export const Chainfire = Actor.make("chainfire", {
               ? Either.right(answered.value)
               : Either.left(refusalOf(answered.cause))
           )
-          return new Turn(undefined, true)
+          return nextTurn
         })
       }
       const works = new LongWorks({
@@ -300,16 +301,13 @@ export const Chainfire = Actor.make("chainfire", {
           }).pipe(Effect.scoped)
           context.pipe(
             Effect.catchAll(taken, (fault) => Effect.sync(() => done(Either.left(fault)))),
-            (exit) =>
-              Exit.isFailure(exit)
-                ? new DiskFailed({ fault: Cause.squash(exit.cause) })
-                : new Turn(undefined, true)
+            (exit) => (Exit.isFailure(exit) ? new DiskFailed({ fault: Cause.squash(exit.cause) }) : nextTurn)
           )
         },
         remainingMillis: (lease, done) => {
           const { lessor } = member.machine
           if (lessor.counts) return done(lessor.remainingMillis(lease, nowMillis()))
-          askLeader(member.leader, new RemainingLease({ lease }), (answer) =>
+          askLeader(member.leader, new RemainingLease({ lease }, true), (answer) =>
             done(Either.match(answer, { onLeft: (error) => error, onRight: (left) => left ?? undefined }))
           )
         },
@@ -392,7 +390,7 @@ export const Chainfire = Actor.make("chainfire", {
       publishNews(state, context)
       const { wakeMillis } = state.member
       if (wakeMillis === Number.POSITIVE_INFINITY) context.cancel("turn")
-      else context.after(Math.max(0, wakeMillis - context.nowMillis()), new Turn(undefined, true), "turn")
+      else context.after(Math.max(0, wakeMillis - context.nowMillis()), nextTurn, "turn")
       return state
     },
     LeaseTick: (state, _tick, context) => {
@@ -428,7 +426,7 @@ export const Chainfire = Actor.make("chainfire", {
     RaftPacket: (state, { bytes }) => {
       try {
         const { from, messages } = decodePacket(bytes)
-        state.member.counts.peerReceivedBytes.of(from.toString(16)).add(bytes.length)
+        state.member.counts.receivedFrom(from).add(bytes.length)
         const term = messages.reduce((latest, { message }) => Math.max(latest, message.term), 0)
         const name = state.endpoint.changes.expelled(from, term)
         if (name !== undefined) state.expel(name, from)

@@ -21,7 +21,17 @@ export class MemberCounts {
   /** By the other member. */
   readonly peerSentBytes = new Counters(["To"])
   readonly peerReceivedBytes = new Counters(["From"])
+  readonly #sentTo = new Map<number, Counter>()
+  readonly #receivedFrom = new Map<number, Counter>()
   #leader = 0
+
+  sentTo(member: number): Counter {
+    return counterOf(this.#sentTo, this.peerSentBytes, member)
+  }
+
+  receivedFrom(member: number): Counter {
+    return counterOf(this.#receivedFrom, this.peerReceivedBytes, member)
+  }
 
   changed(changes: ReadonlyArray<Change>): void {
     this.keys.changed(changes)
@@ -41,4 +51,14 @@ export class MemberCounts {
     this.#leader = leader
     if (leader !== 0) this.leaderChanges.add()
   }
+}
+
+/** There are few members and many packets: the name is made once. */
+const counterOf = (known: Map<number, Counter>, counters: Counters, member: number): Counter => {
+  let counter = known.get(member)
+  if (counter === undefined) {
+    counter = counters.of(member.toString(16))
+    known.set(member, counter)
+  }
+  return counter
 }

@@ -75,6 +75,8 @@ export class StateMachine {
   #appliedIndex: number
   #appliedTerm: number
   #membersVersion = 0
+  /** As they were read last. */
+  #records: { readonly version: number; readonly byId: ReadonlyMap<NodeId, MemberRecord> } | undefined
 
   /** `nowMillis`: for leases and tokens as this member counts them; nothing replicated depends on it. */
   constructor(tables: StateTables, leaseSecondsMin: number, nowMillis: () => number, listener: Listener) {
@@ -126,7 +128,9 @@ export class StateMachine {
   }
 
   get memberRecords(): ReadonlyMap<NodeId, MemberRecord> {
-    return recordsIn(this.#tables.meta)
+    if (this.#records?.version !== this.#membersVersion)
+      this.#records = { version: this.#membersVersion, byId: recordsIn(this.#tables.meta) }
+    return this.#records.byId
   }
 
   get appliedIndex(): number {

@@ -31,6 +31,7 @@ export interface CandidateArgs {
 }
 
 class Tick extends Schema.TaggedClass<Tick>()("Tick", {}) {}
+const nextTick = new Tick()
 class Granted extends Schema.TaggedClass<Granted>()("Granted", { request: Schema.Int, lease: Lease }) {}
 class Refused extends Schema.TaggedClass<Refused>()("Refused", { request: Schema.Int, fault: LeaseFault }) {}
 class GivenBack extends Schema.TaggedClass<GivenBack>()("GivenBack", { answer: Schema.String }) {}
@@ -92,7 +93,7 @@ export const leaderRole = <M extends Tagged, A, S>({
       }
     }
     if (core.wakeMillis === Number.POSITIVE_INFINITY) context.cancel("tick")
-    else context.after(Math.max(0, Math.ceil(core.wakeMillis - context.nowMillis())), new Tick(), "tick")
+    else context.after(Math.max(0, Math.ceil(core.wakeMillis - context.nowMillis())), nextTick, "tick")
     return state
   }
 
@@ -149,9 +150,9 @@ export const leaderRole = <M extends Tagged, A, S>({
 const answerTo =
   (request: number) =>
   (exit: Exit.Exit<Lease, LeaseFault>): Message => {
-    if (Exit.isSuccess(exit)) return new Granted({ request, lease: exit.value })
+    if (Exit.isSuccess(exit)) return new Granted({ request, lease: exit.value }, true)
     const fault = Option.getOrThrowWith(Cause.failureOption(exit.cause), () => Cause.squash(exit.cause))
-    return new Refused({ request, fault })
+    return new Refused({ request, fault }, true)
   }
 
 /** Whatever the store promises, the candidate waits no longer than its own rules say. */

@@ -26,6 +26,7 @@ export interface Identity {
 }
 
 class Tick extends Schema.TaggedClass<Tick>()("Tick", {}) {}
+const nextTick = new Tick()
 
 /** A packet as it came, not yet decoded. */
 class Arrived extends Schema.TaggedClass<Arrived>()("Arrived", {
@@ -126,7 +127,7 @@ const step = (membership: Membership, event: SwimEvent, context: Context): Membe
         break
     }
   }
-  context.after(Math.max(1, Math.ceil(swim.wakeMillis - context.nowMillis())), new Tick(), "tick")
+  context.after(Math.max(1, Math.ceil(swim.wakeMillis - context.nowMillis())), nextTick, "tick")
   return membership
 }
 

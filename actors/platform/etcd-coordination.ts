@@ -70,6 +70,9 @@ const defaultDeadlineMillis = 5_000
 /** Responses that wait for the reader; then etcd is held up. */
 const bufferedMax = 64
 
+const silent = (millis: number) =>
+  new StoreUnavailable({ reason: `no answer within ${Math.round(millis)} ms`, definite: false })
+
 const credentialsOf = (tls: EtcdTls | undefined): ChannelCredentials => {
   if (tls === undefined) return credentials.createInsecure()
   const pem = (text: string | undefined) => (text === undefined ? null : Buffer.from(text))
@@ -93,12 +96,12 @@ export const openEtcd = (options: EtcdOptions): Effect.Effect<Coordination, neve
     const deadlineMillis = options.deadlineMillis ?? defaultDeadlineMillis
     return coordinationOf({
       ask: <Asked extends KeysRequest>(request: Asked) =>
-        rotation.ask(
-          request,
-          deadlineMillis,
-          (endpoint, leftMillis) =>
+        rotation.ask(request, deadlineMillis, (endpoint, leftMillis) =>
+          Effect.timeoutFail(
             // `perform` answers each request with what belongs to it.
-            perform(endpoint, request, leftMillis) as Effect.Effect<Success<Asked>, KeysFault>
+            perform(endpoint, request, leftMillis) as Effect.Effect<Success<Asked>, KeysFault>,
+            { duration: leftMillis, onTimeout: () => silent(leftMillis) }
+          )
         ),
       watch: (keys) =>
         Stream.suspend(() => {

@@ -16,6 +16,8 @@ const mebibyte = 2 ** 20
 
 export const boundedMemory = ({ growthMax, mebibytesMax }: MemoryBound): Check => ({
   name: check,
+  // Simulated nodes share one process.
+  worlds: ["process", "qemu"],
   holds: [
     ...(mebibytesMax === undefined ? [] : [`No node takes more than ${mebibytesMax} MiB.`]),
     ...(growthMax === undefined ? [] : [`None takes more than ${growthMax} times as much in the end.`])
@@ -46,11 +48,7 @@ export const boundedMemory = ({ growthMax, mebibytesMax }: MemoryBound): Check =
       ]
     })
     const most = mostOf([...byNode.values()].flat()) / mebibyte
-    return finding(
-      check,
-      fewOf(problems),
-      `${byNode.size} nodes took ${Math.round(most)} MiB at most`
-    )
+    return finding(check, fewOf(problems), `${byNode.size} nodes took ${Math.round(most)} MiB at most`)
   }
 })
 

@@ -3,7 +3,7 @@
  */
 import { Schema } from "effect"
 import type { Action } from "#chaos/faults/action.ts"
-import type { Complaint, NodeName } from "#chaos/lab/world.ts"
+import type { Complaint, NodeName, WorldKind } from "#chaos/lab/world.ts"
 import type { EtcdInput, EtcdOutput } from "#chaos/models/etcd-model.ts"
 import type { MemberStatus } from "#protocols/membership.ts"
 import type { History } from "./history.ts"
@@ -109,6 +109,8 @@ export interface Check {
   readonly name: string
   /** In a sentence, for operators. */
   readonly holds: string
+  /** Only there it can be told; everywhere where nothing is said. */
+  readonly worlds?: ReadonlyArray<WorldKind>
   readonly judge: (evidence: Evidence, bounds: JudgeBounds) => Finding
 }
 

@@ -182,10 +182,7 @@ export class Player<E> {
     const { prng, slowness } = this.#stage
     switch (step._tag) {
       case "Wait":
-        return this.#wait(
-          (step.millis + prng.next() * (step.millisMax - step.millis)) * slowness,
-          () => false
-        )
+        return this.#wait((step.millis + prng.next() * (step.millisMax - step.millis)) * slowness)
       case "Until":
         return Effect.suspend(() => {
           const before = this.#stage.view()
@@ -208,15 +205,17 @@ export class Player<E> {
     }
   }
 
-  /** Meanwhile what is to end ends. */
-  #wait(millis: number, isEnough: () => boolean): Effect.Effect<void, E> {
+  /** Meanwhile what is to end ends. Looks are taken only where there is something to look for. */
+  #wait(millis: number, isEnough?: () => boolean): Effect.Effect<void, E> {
     return Effect.gen(this, function* () {
       const untilMillis = (yield* this.#now) + millis
       while (true) {
         const now = yield* this.#now
         yield* this.#endThose(({ endsMillis }) => endsMillis <= now)
-        if (now >= untilMillis || isEnough()) return
-        yield* Effect.sleep(Math.max(1, Math.min(lookMillis, untilMillis - now)))
+        if (now >= untilMillis || isEnough?.() === true) return
+        const looksMillis = isEnough === undefined ? Number.POSITIVE_INFINITY : lookMillis
+        const endsMillis = this.#inForce.map((one) => one.endsMillis - now)
+        yield* Effect.sleep(Math.max(1, Math.min(looksMillis, untilMillis - now, ...endsMillis)))
       }
     })
   }

@@ -7,7 +7,7 @@
  * history when they are served again; when they have ended nodes are asked what they have.
  */
 import { Cause, Clock, Effect, Exit, Fiber } from "effect"
-import { type Evidence, Finding, type Struck } from "#chaos/checkers/evidence.ts"
+import { type Check, type Evidence, Finding, type Struck } from "#chaos/checkers/evidence.ts"
 import { type Action, describeAction } from "#chaos/faults/action.ts"
 import { type Cannot, Player, type Timed, whyImpossible } from "#chaos/faults/schedule.ts"
 import type { WorldFailed, WorldMaker } from "#chaos/lab/world.ts"
@@ -54,7 +54,8 @@ export const runScenario = (given: Scenario, maker: WorldMaker, options: RunOpti
     if (Exit.isSuccess(exit)) {
       const { actions, evidence, facts } = exit.value
       options.onProgress({ ...nothingYet, phase: "checks", elapsedMillis: evidence.endedMillis })
-      const findings = judged(scenario, evidence, options)
+      const checks = scenario.checks.filter(({ worlds }) => worlds?.includes(maker.kind) ?? true)
+      const findings = judged(checks, evidence, options)
       const failed = findings.filter(({ verdict }) => verdict !== "passed")
       const outcome = failed.length === 0 ? "passed" : "failed"
       const why = failed.map(({ check, verdict }) => `${check}: ${verdict}`).join(", ")
@@ -79,8 +80,12 @@ const resized = (scenario: Scenario, nodes: number): Scenario => ({
   cluster: { ...scenario.cluster, nodes }
 })
 
-const judged = (scenario: Scenario, evidence: Evidence, { nowMillis }: RunOptions): ReadonlyArray<Finding> =>
-  scenario.checks.map(({ judge, name }) => {
+const judged = (
+  checks: ReadonlyArray<Check>,
+  evidence: Evidence,
+  { nowMillis }: RunOptions
+): ReadonlyArray<Finding> =>
+  checks.map(({ judge, name }) => {
     try {
       return judge(evidence, { nowMillis, millisMax: judgeMillisMax })
     } catch (cause) {

@@ -1,6 +1,7 @@
 /** What a thread of the simulator does with an order: plays it, and packs what came of it for the way back. */
 import { Either, Schema } from "effect"
 import { Finding } from "#chaos/checkers/evidence.ts"
+import { Action } from "#chaos/faults/action.ts"
 import { Timed } from "#chaos/faults/schedule.ts"
 import { scenarioNamed } from "#chaos/scenarios/catalogue.ts"
 import { inSimulation } from "#chaos/sim/simulation.ts"
@@ -9,6 +10,7 @@ import type { FromWorker, ToWorker } from "./sim-workers.ts"
 
 const encodeTimed = Schema.encodeSync(Schema.Array(Timed))
 const decodeTimed = Schema.decodeSync(Schema.Array(Timed))
+const encodeAction = Schema.encodeSync(Schema.UndefinedOr(Action))
 const encodeFindings = Schema.encodeSync(Schema.Array(Finding))
 
 export const playSimulated = (order: ToWorker, tell: (message: FromWorker) => void): FromWorker => {
@@ -34,8 +36,6 @@ export const playSimulated = (order: ToWorker, tell: (message: FromWorker) => vo
       _tag: "Ended",
       ended: { outcome, reason, startedMillis, finishedMillis, facts, actions: [], findings: [], evidence }
     }
-  // Which keys a watch watches is a function, and all have been judged here.
-  const { watches: _, timeline, ...rest } = evidence
   return {
     _tag: "Ended",
     ended: {
@@ -46,7 +46,10 @@ export const playSimulated = (order: ToWorker, tell: (message: FromWorker) => vo
       facts,
       actions: encodeTimed(actions),
       findings: encodeFindings(findings),
-      evidence: { ...rest, timeline: timeline.map((struck) => ({ ...struck, action: undefined })) }
+      evidence: {
+        ...evidence,
+        timeline: evidence.timeline.map((struck) => ({ ...struck, action: encodeAction(struck.action) }))
+      }
     }
   }
 }

@@ -4,12 +4,14 @@
  */
 import { Worker } from "node:worker_threads"
 import { Effect, Schema } from "effect"
-import { type Evidence, Finding } from "#chaos/checkers/evidence.ts"
+import { type Evidence, Finding, type Struck } from "#chaos/checkers/evidence.ts"
+import { Action } from "#chaos/faults/action.ts"
 import { Timed } from "#chaos/faults/schedule.ts"
 import type { Scenario } from "#chaos/scenarios/scenario.ts"
 import type { Progress, Run, RunOptions } from "./run.ts"
 
 type TimedJson = typeof Timed.Encoded
+type ActionJson = typeof Action.Encoded
 
 /** What can be copied from thread to thread: no functions, and no instances. */
 export interface ToWorker extends Pick<RunOptions, "folder" | "forMillis" | "nodes" | "seed"> {
@@ -28,11 +30,16 @@ type Plain = Pick<Run, "facts" | "finishedMillis" | "outcome" | "reason" | "star
 interface Ended extends Plain {
   readonly actions: ReadonlyArray<TimedJson>
   readonly findings: ReadonlyArray<typeof Finding.Encoded>
-  readonly evidence: Omit<Evidence, "watches"> | undefined
+  readonly evidence: EvidenceJson | undefined
+}
+
+interface EvidenceJson extends Omit<Evidence, "timeline"> {
+  readonly timeline: ReadonlyArray<Omit<Struck, "action"> & { readonly action: ActionJson | undefined }>
 }
 
 const encodeTimed = Schema.encodeSync(Schema.Array(Timed))
 const decodeTimed = Schema.decodeSync(Schema.Array(Timed))
+const decodeAction = Schema.decodeSync(Schema.UndefinedOr(Action))
 const decodeFindings = Schema.decodeSync(Schema.Array(Finding))
 
 export class SimWorkers {
@@ -94,5 +101,8 @@ const unpacked = (scenario: Scenario, options: RunOptions, { evidence, ...ended 
   options,
   actions: decodeTimed(ended.actions),
   findings: decodeFindings(ended.findings),
-  evidence: evidence === undefined ? undefined : { ...evidence, watches: [] }
+  evidence: evidence && {
+    ...evidence,
+    timeline: evidence.timeline.map((struck) => ({ ...struck, action: decodeAction(struck.action) }))
+  }
 })

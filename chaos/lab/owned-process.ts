@@ -32,7 +32,8 @@ export class OwnedProcess {
     const log = openSync(logPath, "a", 0o600)
     try {
       const [first, ...others] = [...diesWithUs(), program, ...args]
-      this.#child = spawn(first ?? program, others, { stdio: ["ignore", log, log] })
+      // Ctrl-C is for us, who end them.
+      this.#child = spawn(first ?? program, others, { stdio: ["ignore", log, log], detached: true })
     } finally {
       closeSync(log)
     }

@@ -84,7 +84,6 @@ interface Door {
 /** Connects when it is first asked, tries for as long as it takes, and stays connected from then on. */
 const openDoor = ({ links, name: node }: RealNode, { slowness, tls, token }: RealClientsOptions) =>
   Effect.gen(function* () {
-    const scope = yield* Effect.scope
     const url = `${tls === undefined ? "http" : "https"}://${links}`
     const ca = tls === undefined ? {} : { ca: tls.ca }
     const connected = yield* Deferred.make<Client.Client>()
@@ -95,14 +94,18 @@ const openDoor = ({ links, name: node }: RealNode, { slowness, tls, token }: Rea
         Effect.zipRight(Effect.never)
       )
     )
-    const connecting = yield* Effect.cached(
-      Effect.forkIn(Effect.retry(attempt, Schedule.spaced(connectAgainMillis)), scope)
+    const wanted = yield* Deferred.make<void>()
+    // Whoever asks first may be one that cannot be interrupted, which is not to be handed down.
+    yield* Effect.forkScoped(
+      Effect.interruptible(
+        Effect.zipRight(Deferred.await(wanted), Effect.retry(attempt, Schedule.spaced(connectAgainMillis)))
+      )
     )
     const millis = askMillisMax * slowness
     const unanswered = (reason: string) => new Unanswered({ node, reason })
     const door: Door = {
       ask: (path, request) =>
-        Effect.zipRight(connecting, Deferred.await(connected)).pipe(
+        Effect.zipRight(Deferred.succeed(wanted, undefined), Deferred.await(connected)).pipe(
           Effect.timeoutFail({
             duration: millis,
             onTimeout: () => unanswered(`it takes no clients of the message API at ${links}`)

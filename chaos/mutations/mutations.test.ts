@@ -23,7 +23,7 @@ const huntMillisMax = 280_000
 const hunted = (edits: ReadonlyArray<Edit>, seeds: number, scenarios: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const folder = yield* mutatedCopy(edits)
-    const main = join(folder, "chaos/mutations/hunt-main.ts")
+    const main = join(folder, "chaos/mutations/fixtures/hunt-main.ts")
     const { stdout } = yield* Effect.promise(() =>
       promisify(execFile)(process.execPath, [main, `${seeds}`, ...scenarios], {
         cwd: folder,

@@ -1,3 +1,4 @@
+/** So many nodes die that machines had better stop acting by themselves. */
 import { breakerTrips } from "#chaos/checkers/breaker-trips.ts"
 import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { kill } from "#chaos/faults/fault.ts"

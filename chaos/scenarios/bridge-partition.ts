@@ -1,3 +1,4 @@
+/** Two nodes that do not hear of each other, and one that hears both. */
 import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { bridge } from "#chaos/faults/fault.ts"
 import { repeat, somebodyLeads, strikeFor, wait } from "#chaos/faults/schedule.ts"

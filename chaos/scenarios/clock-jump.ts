@@ -1,3 +1,4 @@
+/** Dates that jump and a clock that runs fast. */
 import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { clockJump, clockRate } from "#chaos/faults/fault.ts"

@@ -1,3 +1,4 @@
+/** Watches that are too late for what is compacted away. */
 import { leaseSafety } from "#chaos/checkers/lease-safety.ts"
 import { linearizable } from "#chaos/checkers/linearizable.ts"
 import { watchesComplete } from "#chaos/checkers/watches-complete.ts"

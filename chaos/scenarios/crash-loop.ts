@@ -1,3 +1,4 @@
+/** A component that crashes up to the limit of its supervisor, and what that does about it. */
 import { escalations } from "#chaos/checkers/escalations.ts"
 import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { crash } from "#chaos/faults/fault.ts"

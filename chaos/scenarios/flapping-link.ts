@@ -1,3 +1,4 @@
+/** A link that goes down and up before anybody has come to terms with it. */
 import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { partition } from "#chaos/faults/fault.ts"
 import { repeat, strikeFor, wait } from "#chaos/faults/schedule.ts"

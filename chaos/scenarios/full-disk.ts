@@ -1,3 +1,4 @@
+/** A disk without room, under the leader. */
 import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { fullDisk } from "#chaos/faults/fault.ts"

@@ -1,3 +1,4 @@
+/** The process of the leader ends at once, again and again. */
 import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { kill } from "#chaos/faults/fault.ts"

@@ -1,3 +1,4 @@
+/** The machine of the leader goes dark right after it has acknowledged something. */
 import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { powerLoss } from "#chaos/faults/fault.ts"

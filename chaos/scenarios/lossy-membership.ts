@@ -1,3 +1,4 @@
+/** A network that makes it hard to tell who lives. */
 import { membershipAccurate } from "#chaos/checkers/membership-accurate.ts"
 import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { badNetwork, kill } from "#chaos/faults/fault.ts"
@@ -11,10 +12,10 @@ export const lossyMembership: Scenario = {
   cluster: { ...threeNodes, nodes: 5 },
   workload: clientLoad,
   faults: [
-    strikeFor(20_000, badNetwork({ loss: 0.05, jitterMillis: 60, reorder: 0.05, duplicate: 0.02 })),
+    strikeFor(45_000, badNetwork({ loss: 0.05, jitterMillis: 60, reorder: 0.05, duplicate: 0.02 })),
     wait(10_000),
-    strikeFor(8_000, kill(["node05"])),
-    wait(10_000),
+    strikeFor(25_000, kill(["node05"])),
+    wait(30_000),
     everybodyIsUp,
     wait(4_000)
   ],

@@ -1,3 +1,4 @@
+/** Two of five on one side; then nobody has a quorum. */
 import { convergence } from "#chaos/checkers/convergence.ts"
 import { partition } from "#chaos/faults/fault.ts"
 import { repeat, somebodyLeads, strikeFor, wait } from "#chaos/faults/schedule.ts"

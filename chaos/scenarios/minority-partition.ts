@@ -1,3 +1,4 @@
+/** A leader without its quorum, and a quorum without its leader. */
 import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { partition } from "#chaos/faults/fault.ts"
 import { repeat, somebodyLeads, strikeFor, wait } from "#chaos/faults/schedule.ts"

@@ -1,3 +1,4 @@
+/** Links that work in one direction only. */
 import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { oneWay } from "#chaos/faults/fault.ts"
 import { somebodyLeads, strikeFor, wait } from "#chaos/faults/schedule.ts"

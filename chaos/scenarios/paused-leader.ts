@@ -1,3 +1,4 @@
+/** A leader that stands still, and does not know how long. */
 import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { pause } from "#chaos/faults/fault.ts"

@@ -1,3 +1,4 @@
+/** An hour of whatever the seed thinks of. */
 import { boundedMemory } from "#chaos/checkers/bounded-memory.ts"
 import {
   badNetwork,
@@ -13,9 +14,8 @@ import {
 } from "#chaos/faults/fault.ts"
 import { draw, everybodyIsUp, repeat, strike, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { kv } from "#chaos/workloads/kv.ts"
-import { locks } from "#chaos/workloads/locks.ts"
 import { watching } from "#chaos/workloads/watching.ts"
-import { safety } from "./client-load.ts"
+import { safetyOfKeys } from "./client-load.ts"
 import { type Scenario, threeNodes } from "./scenario.ts"
 
 export const randomHour: Scenario = {
@@ -23,9 +23,8 @@ export const randomHour: Scenario = {
   says: "An hour in which the seed draws a fault about every minute: power, processes, partitions, disks, clocks and bad networks, as far as the world can do them.",
   cluster: threeNodes,
   workload: [
-    kv({ writers: 2, readers: 1, pauseMillisMax: 2_000 }),
-    watching({ watchers: 1 }),
-    locks({ holders: 2 })
+    kv({ writers: 2, readers: 1, pauseMillisMax: 4_000 }),
+    watching({ watchers: 1, stayMillisMax: 60_000 })
   ],
   faults: [
     repeat(
@@ -53,5 +52,5 @@ export const randomHour: Scenario = {
   ],
   recoveryMillis: 12_000,
   pace: { statusMillis: 1_000, treeMillis: 30_000 },
-  checks: [...safety, boundedMemory({ mebibytesMax: 512 })]
+  checks: [...safetyOfKeys, boundedMemory({ mebibytesMax: 512 })]
 }

@@ -1,3 +1,4 @@
+/** A member is replaced, and the leader dies meanwhile. */
 import { replaced } from "#chaos/checkers/replaced.ts"
 import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { kill, replacement } from "#chaos/faults/fault.ts"

@@ -33,6 +33,6 @@ export interface Pace {
 export const threeNodes: ClusterShape = {
   nodes: 3,
   spares: 0,
-  roles: [],
+  roles: ["clockwork"],
   zones: ["zone-a", "zone-b", "zone-c"]
 }

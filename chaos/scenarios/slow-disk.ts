@@ -1,3 +1,4 @@
+/** Disks that take their time to flush. */
 import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { slowDisk } from "#chaos/faults/fault.ts"
 import { somebodyLeads, strikeFor, wait } from "#chaos/faults/schedule.ts"

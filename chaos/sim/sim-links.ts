@@ -23,6 +23,7 @@ import {
 import { type Identity, type Introduction, type LinkFault, mismatch, Unreachable } from "#protocols/links.ts"
 import { approximateBytes } from "#protocols/wire/frames.ts"
 import type { Prng } from "./prng.ts"
+import { wireCopy } from "./wire-copy.ts"
 import type { SimWorld } from "./world.ts"
 
 const dialMillisMax = 5_000
@@ -277,7 +278,7 @@ export class SimLinks {
       ...other,
       send: (batch) => {
         if (end.closed) return
-        const copy: unknown = structuredClone(batch)
+        const copy = wireCopy(batch)
         this.#arrive(
           end,
           () => {
@@ -364,6 +365,7 @@ export class SimLinks {
   }
 
   #isCut(from: SimNode, to: SimNode): boolean {
+    if (this.#cuts.size === 0) return false
     return this.#cuts.has(pair(from.caller.introduction.address, to.caller.introduction.address))
   }
 

@@ -161,7 +161,10 @@ export class SimMachine {
             this.#complain(`it ended by itself: ${why}`)
             yield* Effect.sleep(againMillis)
           }
-        })
+        }).pipe(
+          // Whoever starts it may be doing so while nothing interrupts it, which is nothing to a process.
+          Effect.interruptible
+        )
       )
     )
   }

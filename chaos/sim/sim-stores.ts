@@ -22,7 +22,13 @@ import { type Layer, layeredStores, type StoreEngine } from "#actors/kernel/stor
 import { OrderedMap } from "#actors/kernel/store/ordered-map.ts"
 import type { Prng } from "./prng.ts"
 
-type Stored = Map<string, OrderedMap<Uint8Array>>
+/** With its keys and values counted as it changes: whoever asks does so for each write. */
+interface StoredMap {
+  readonly map: OrderedMap<Uint8Array>
+  bytes: number
+}
+
+type Stored = Map<string, StoredMap>
 
 export interface SimStoreWeather {
   readonly clock: WorldClock
@@ -43,13 +49,18 @@ export class SimStoreDisk {
   stored: Stored = new Map()
   /** Set by an engine that lies: what there is really. */
   durable: Stored | undefined
-  bytes = 0
   isOpen = false
   underWay: (() => void) | undefined
   readonly #prng: Prng
 
   constructor(prng: Prng) {
     this.#prng = prng
+  }
+
+  get bytes(): number {
+    let bytes = 0
+    for (const store of this.stored.values()) bytes += store.bytes
+    return bytes
   }
 
   powerOff(): void {
@@ -67,22 +78,23 @@ export class SimStoreDisk {
 
   apply(layers: ReadonlyMap<string, Layer>): void {
     for (const [name, layer] of layers) {
-      const store = this.stored.get(name) ?? new OrderedMap<Uint8Array>()
+      const store = this.stored.get(name) ?? { map: new OrderedMap<Uint8Array>(), bytes: 0 }
       this.stored.set(name, store)
       for (const [key, value] of layer.range()) {
-        const before = store.get(key)
-        if (before !== undefined) this.bytes -= bytesOf(key, before)
-        if (value === null) store.delete(key)
+        const before = store.map.get(key)
+        if (before !== undefined) store.bytes -= bytesOf(key, before)
+        if (value === null) store.map.delete(key)
         else {
-          store.set(key, value.slice())
-          this.bytes += bytesOf(key, value)
+          store.map.set(key, value.slice())
+          store.bytes += bytesOf(key, value)
         }
       }
     }
   }
 }
 
-const copyOf = (stored: Stored): Stored => new Map([...stored].map(([name, map]) => [name, map.snapshot()]))
+const copyOf = (stored: Stored): Stored =>
+  new Map([...stored].map(([name, { bytes, map }]) => [name, { bytes, map: map.snapshot() }]))
 
 export const simStores = (
   disk: SimStoreDisk,
@@ -102,29 +114,25 @@ export const simStores = (
         })
     )
     const reading = (stored: Stored) => ({
-      get: (store: string, key: Uint8Array) => stored.get(store)?.get(key)?.slice(),
-      range: (store: string, range: Range) => entries(stored.get(store), range),
+      get: (store: string, key: Uint8Array) => stored.get(store)?.map.get(key)?.slice(),
+      range: (store: string, range: Range) => entries(stored.get(store)?.map, range),
       release: () => {}
     })
     const engine: StoreEngine = {
       path,
       open: (name) =>
         Effect.sync(() => {
-          if (!disk.stored.has(name)) disk.stored.set(name, new OrderedMap())
+          if (!disk.stored.has(name)) disk.stored.set(name, { map: new OrderedMap(), bytes: 0 })
         }),
-      get: (store, key) => disk.stored.get(store)?.get(key)?.slice(),
+      get: (store, key) => disk.stored.get(store)?.map.get(key)?.slice(),
       peek: (store, key, use) => {
-        const value = disk.stored.get(store)?.get(key)
+        const value = disk.stored.get(store)?.map.get(key)
         return value === undefined ? undefined : use(value)
       },
       read: () => reading(copyOf(disk.stored)),
       commit: (layers, done) => commit(disk, weather, layers, done),
       bytes: () => disk.bytes,
-      usedBytes: (store) => {
-        let bytes = 0
-        for (const { key, value } of entries(disk.stored.get(store), {})) bytes += bytesOf(key, value)
-        return bytes
-      }
+      usedBytes: (store) => disk.stored.get(store)?.bytes ?? 0
     }
     const soon = (task: () => void) => scheduling.arm(task, "soon")
     const limits = { ...storeLimits, ...weather.limits }

@@ -6,8 +6,10 @@ import { NoSuchActor } from "#protocols/runtime.ts"
 import { fairDisk } from "./sim-disk.ts"
 import { fairLinks, type LinkWeather, type SimLinks } from "./sim-links.ts"
 import { addressesOf, type SimMachine } from "./sim-machine.ts"
+import type { SimWorld } from "./world.ts"
 
 export interface Struck {
+  readonly world: SimWorld
   readonly machines: ReadonlyMap<NodeName, SimMachine>
   readonly links: SimLinks
   readonly note: (line: string) => void
@@ -24,7 +26,10 @@ export const strike = (struck: Struck, action: Action): Effect.Effect<void, Worl
   Effect.suspend(() => {
     const impossible = cannot(action._tag)
     const unknown = namesIn(action).find((name) => !struck.machines.has(name))
-    if (impossible === undefined && unknown === undefined) return carriedOut(struck, action)
+    if (impossible === undefined && unknown === undefined)
+      return Effect.async<void>((resume) =>
+        struck.world.accident(() => resume(Effect.suspend(() => carriedOut(struck, action))))
+      )
     const reason = impossible ?? `there is no ${unknown}, but ${[...struck.machines.keys()].join(", ")}`
     return Effect.fail(new WorldFailed({ world: "sim", doing: action._tag, reason }))
   })

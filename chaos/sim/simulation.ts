@@ -76,7 +76,7 @@ const open = (world: SimWorld, options: WorldOptions): Effect.Effect<World, Worl
       ask: asOperator(machines, world.prng.fork()),
       peerUrl: (node) => `http://${addressesOf(node).links}`,
       residentBytes: () => Effect.succeed(undefined),
-      strike: (action) => strike({ machines, links, note }, action),
+      strike: (action) => strike({ world, machines, links, note }, action),
       complaints: () => complaints
     }
   })

@@ -42,8 +42,11 @@ export class SimWorld {
   readonly trace: Array<string> = []
   readonly #order: Prng
   readonly #alarms = new TimerWheel(0)
+  /** Of a program outside, which ring before all others of their millisecond, however many it has set. */
+  readonly #outsideAlarms = new TimerWheel(0)
   readonly #runnable: Array<() => void> = []
   readonly #outside: Array<() => void> = []
+  readonly #accidents: Array<() => void> = []
   #turnsAtOnce = 0
 
   constructor(seed: number) {
@@ -56,11 +59,7 @@ export class SimWorld {
   readonly clock: WorldClock = {
     nowMillis: () => this.nowMillis,
     wallMillis: () => epochMillis + this.nowMillis,
-    alarm: (delayMillis, ring) => {
-      const timer = new Callback(ring)
-      this.#alarms.start(timer, Math.ceil(this.nowMillis + delayMillis), this.nowMillis)
-      return () => this.#alarms.cancel(timer)
-    }
+    alarm: (delayMillis, ring) => this.#alarmIn(this.#alarms, delayMillis, ring)
   }
 
   readonly scheduling: Scheduling = {
@@ -71,12 +70,26 @@ export class SimWorld {
     choose: (count) => this.#order.below(count)
   }
 
+  #alarmIn(alarms: TimerWheel, delayMillis: number, ring: () => void): () => void {
+    const timer = new Callback(ring)
+    alarms.start(timer, Math.ceil(this.nowMillis + delayMillis), this.nowMillis)
+    return () => alarms.cancel(timer)
+  }
+
   get layer(): Layer.Layer<WorldClock | Randomness | Scheduling> {
     return Layer.mergeAll(
       Layer.succeed(WorldClock, this.clock),
       Layer.succeed(Randomness, this.prng),
       Layer.succeed(Scheduling, this.scheduling)
     )
+  }
+
+  /**
+   * Once everybody outside has done what this moment is for, and before anybody inside does anything: whoever strikes
+   * does so at the same place of a run that is played again, however often it has looked at the time until then.
+   */
+  accident(strike: () => void): void {
+    this.#accidents.push(strike)
   }
 
   /** A line of the trace: what happened, with the time it happened. */
@@ -92,10 +105,13 @@ export class SimWorld {
     program: Effect.Effect<A, E, WorldClock | Randomness | Scheduling>,
     { isOutside = false, limitMillis }: Limits = { limitMillis: 3_600_000 }
   ): A {
+    const clock: WorldClock = isOutside
+      ? { ...this.clock, alarm: (millis, ring) => this.#alarmIn(this.#outsideAlarms, millis, ring) }
+      : this.clock
     const fiber = Effect.runFork(
       program.pipe(
         Effect.provide(this.layer),
-        Effect.withClock(effectClock(this.clock, new Timers(this.clock))),
+        Effect.withClock(effectClock(clock, new Timers(clock))),
         Effect.withRandom(Random.make(this.prng.below(2 ** 32)))
       ),
       { scheduler: this.#schedulerOf(isOutside ? this.#outside : this.#runnable) }
@@ -122,6 +138,11 @@ export class SimWorld {
       for (const task of tasks) task()
       return true
     }
+    const accident = this.#accidents.shift()
+    if (accident !== undefined) {
+      accident()
+      return true
+    }
     const { length } = this.#runnable
     if (length > 0) {
       if (++this.#turnsAtOnce > turnsAtOnceMax) throw this.#circling()
@@ -132,12 +153,21 @@ export class SimWorld {
       task?.()
       return true
     }
-    const nextMillis = this.#alarms.nextMillis()
-    if (nextMillis === undefined || nextMillis > untilMillis) return false
+    const nextMillis = this.#nextMillis
+    if (nextMillis > untilMillis) return false
     this.#turnsAtOnce = 0
     this.nowMillis = Math.max(this.nowMillis, nextMillis)
+    this.#outsideAlarms.advance(nextMillis)
     this.#alarms.advance(nextMillis)
     return true
+  }
+
+  /** Infinity where nobody waits for anything. */
+  get #nextMillis(): number {
+    return Math.min(
+      this.#alarms.nextMillis() ?? Number.POSITIVE_INFINITY,
+      this.#outsideAlarms.nextMillis() ?? Number.POSITIVE_INFINITY
+    )
   }
 
   #circling(): SimulationStuck {
@@ -147,9 +177,8 @@ export class SimWorld {
   }
 
   #stuck(untilMillis: number): SimulationStuck {
-    const waiting = this.#alarms.nextMillis()
     return new SimulationStuck(
-      waiting === undefined
+      this.#nextMillis === Number.POSITIVE_INFINITY
         ? `seed ${this.seed}: nothing is ready and no timer runs at ${this.nowMillis} ms, yet the program has not ended`
         : `seed ${this.seed}: the program has not ended by its limit of ${untilMillis} ms; raise limitMillis or look for a retry without end`
     )

@@ -66,7 +66,10 @@ export class Rotation<Endpoint> {
     if (this.current === endpoint) this.#current = (this.#current + 1) % this.#endpoints.length
   }
 
-  /** Tries until the deadline, and no longer than it is certain that nothing is done twice. */
+  /**
+   * Tries until the deadline, and no longer than it is certain that nothing is done twice. Each attempt ends within
+   * the time that it is given.
+   */
   ask<A>(
     request: KeysRequest,
     deadlineMillis: number,
@@ -83,16 +86,11 @@ export class Rotation<Endpoint> {
         const endpoint = this.current
         const alone = this.#endpoints.length === 1 || !repeatable
         const forMillis = alone ? leftMillis : Math.min(leftMillis, attemptMillisMax)
-        const onTimeout = () =>
-          new StoreUnavailable({
-            reason: `no answer within ${Math.round(forMillis)} ms`,
-            definite: repeatable
-          })
-        const once = Effect.timeoutFail(attempt(endpoint, forMillis), { duration: forMillis, onTimeout })
-        const answered = yield* Effect.either(once)
+        const answered = yield* Effect.either(attempt(endpoint, forMillis))
         if (answered._tag === "Right") return answered.right
         if (!(answered.left instanceof StoreUnavailable)) return yield* answered.left
-        fault = answered.left
+        const { definite, reason } = answered.left
+        fault = new StoreUnavailable({ reason, definite: definite || repeatable })
         this.leave(endpoint)
         if (!fault.definite && !repeatable) return yield* fault
         // Once around, then a pause: nobody is asked in a tight loop.

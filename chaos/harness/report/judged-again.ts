@@ -22,16 +22,20 @@ export const judgedAgain = (
 const evidenceOf = ({ folder, history }: Recorded): Effect.Effect<Evidence, ReportUnreadable> =>
   Effect.gen(function* () {
     const refuse = (reason: string) => new ReportUnreadable({ path: folder, reason })
-    if (history === undefined) return yield* refuse("it is of a run that never began, so there is nothing to judge")
+    if (history === undefined)
+      return yield* refuse("it is of a run that never began, so there is nothing to judge")
     const text = yield* Effect.try({
       try: () => {
         const path = join(folder, fileNames.evidence)
         const { size } = statSync(path)
-        if (size > fileBytesMax) throw new Error(`${fileNames.evidence} has ${size} bytes, at most ${fileBytesMax}`)
+        if (size > fileBytesMax)
+          throw new Error(`${fileNames.evidence} has ${size} bytes, at most ${fileBytesMax}`)
         return readFileSync(path, "utf8")
       },
       catch: (cause) => refuse(cause instanceof Error ? cause.message : String(cause))
     })
-    const read = Either.flatMap(historyFormat.decode(history), (operations) => decodeEvidence(text, operations))
+    const read = Either.flatMap(historyFormat.decode(history), (operations) =>
+      decodeEvidence(text, operations)
+    )
     return yield* Either.mapLeft(read, ({ message }) => refuse(message))
   })

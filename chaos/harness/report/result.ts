@@ -70,6 +70,7 @@ export const fileNames = {
   result: "result.json",
   page: "report.html",
   history: "history.jsonl",
+  /** The rest of the evidence, for checks that are made later. */
   evidence: "evidence.jsonl",
   timeline: "timeline.jsonl",
   findings: "findings.jsonl",

@@ -1,8 +1,10 @@
 /**
  * Power cuts of a recorded run: a moment of the run, and a draw of what each disk then kept.
  *
- * The power of one disk goes between any two of its entries. That of several goes at once: their logs are cut
- * where they were at the same moment, at one of those that the recorder noted or at an answer to a client.
+ * The power of one disk goes between any two of its entries. That of several goes at once: at a moment that the
+ * recorder noted, or at an answer to a client. To see more of what is not flushed, each may go on by itself for some
+ * entries, up to the next such moment: what was promised by then is on its disk all the same. Whoever boots from
+ * the disks wants `exactly` one moment, since then they have to fit each other.
  */
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
@@ -69,13 +71,15 @@ export const openRecording = (
 export const drawCuts = (
   { disks, recording }: OpenRecording,
   count: number,
-  prng: Prng
+  prng: Prng,
+  when: "exactly" | "about" = "about"
 ): ReadonlyArray<Cut> => {
   const logs = disks.map(({ rebuild }) => rebuild.log.entries)
   const answers = recording.writes.flatMap(({ acknowledged }) =>
     acknowledged === undefined ? [] : [acknowledged.logBytes]
   )
-  const known = [...answers, ...recording.moments]
+  const end = logs.map((entries) => entries.at(-1)?.endOffset ?? 0)
+  const moments = [...answers, ...recording.moments, end].toSorted((one, other) => sum(one) - sum(other))
   const [alone, ...others] = logs
   const firstBytes = answers.reduce((least, [bytes = 0]) => Math.min(least, bytes), Number.POSITIVE_INFINITY)
   const anyPosition = (length: number): number => {
@@ -88,13 +92,23 @@ export const drawCuts = (
       const logBytes = [alone[position - 1]?.endOffset ?? 0]
       return { positions: [position], logBytes, seed: prng.below(2 ** 31) }
     }
-    const logBytes = known[prng.below(known.length)] ?? logs.map(() => Number.POSITIVE_INFINITY)
-    const positions = logs.map((entries, disk) => positionAt(entries, logBytes[disk] ?? 0))
+    const which = prng.below(moments.length)
+    const [logBytes = end, next = end] = [
+      moments[which],
+      when === "about" ? moments[which + 1] : moments[which]
+    ]
+    const positions = logs.map((entries, disk) => {
+      const [from, to] = [logBytes, next].map((bytes) => positionAt(entries, bytes[disk] ?? 0))
+      return (from ?? 0) + prng.below(Math.max(0, (to ?? 0) - (from ?? 0)) + 1)
+    })
     return { positions, logBytes, seed: prng.below(2 ** 31) }
   }
-  const progress = ({ positions }: Cut) => positions.reduce((sum, position) => sum + position, 0)
-  return Array.from({ length: count }, cut).toSorted((one, other) => progress(one) - progress(other))
+  return Array.from({ length: count }, cut).toSorted(
+    (one, other) => sum(one.positions) - sum(other.positions)
+  )
 }
+
+const sum = (numbers: ReadonlyArray<number>): number => numbers.reduce((total, number) => total + number, 0)
 
 /** What each disk holds after the cut, written to a file. The same each time. */
 export const writeImages = (
@@ -131,7 +145,7 @@ export const crashImages = (
 > =>
   Effect.gen(function* () {
     const opened = yield* openRecording(recording, options.workFolder)
-    const [cut] = drawCuts(opened, 1, new Prng(options.seed))
+    const [cut] = drawCuts(opened, 1, new Prng(options.seed), "exactly")
     if (cut === undefined) throw new Error("one cut was asked for, and none was drawn")
     const drawn = yield* writeImages(cut, opened, options.mode ?? "subset", options.pathOf)
     const due = recording.writes.filter((write) => isDue(write, cut.logBytes))

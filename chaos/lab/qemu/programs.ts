@@ -18,6 +18,7 @@ const packageOf = {
   "qemu-img": "qemu-utils",
   mke2fs: "e2fsprogs",
   debugfs: "e2fsprogs",
+  tune2fs: "e2fsprogs",
   e2fsck: "e2fsprogs",
   busybox: "busybox-static",
   openssl: "openssl",

@@ -73,7 +73,7 @@ withGuests(
         note: (line) => lines.push(line)
       })
       const [first = ""] = world.nodes
-      t.log(world.facts)
+      t.log(world.facts, ...lines)
 
       // Copies of one guest: what they draw by chance must not be the same.
       const members = yield* world.ask(first, `/${first}/cluster/membership`, new Members())

@@ -8,11 +8,12 @@
 import { mkdirSync, mkdtempSync } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, Layer, Logger, Schedule, type Scope } from "effect"
+import { Clock, Effect, Layer, Logger, Schedule, type Scope } from "effect"
 import { type Action, type ActionTag, describeAction } from "#chaos/faults/action.ts"
 import { Prng } from "#chaos/sim/prng.ts"
 import { ActorFailed, InjectCrash } from "#protocols/runtime.ts"
 import { live } from "#supervisors/live.ts"
+import type { MemberDisk } from "../disks/crash-cuts.ts"
 import { beginLog, type LoggedDisk, rebuildAfterPowerLoss } from "../disks/power-loss.ts"
 import { type RealClients, realClients } from "../real-clients.ts"
 import { openRecord } from "../reaper.ts"
@@ -27,6 +28,7 @@ import {
   type WorldOptions
 } from "../world.ts"
 import { memoryMebibytes } from "./guest-copy.ts"
+import { dataDirectory, mountPoint } from "./guest-disk.ts"
 import { etcdPort, type Lab, linksPort, openLab } from "./lab.ts"
 import { Balloon, BreakDisk, GuestNoted, MendDisk, Pause, PowerOff, Resume, ThrottleDisk } from "./machine.ts"
 import { NodeNetwork } from "./node-network.ts"
@@ -42,7 +44,11 @@ const mebibytesMin = 128
 export interface QemuWorldOptions {
   /** Of the sources that the guests run; this repository's unless stated. */
   readonly root?: string
+  /** Told each time before a machine boots, of the disk that it will have: with a new log, from what is there. */
+  readonly onBoot?: (disk: GuestDisk) => void
 }
+
+export type GuestDisk = MemberDisk & LoggedDisk
 
 export const qemuWorld = (given: QemuWorldOptions = {}): WorldMaker => ({
   kind: "qemu",
@@ -58,7 +64,7 @@ const failed = (doing: string) => (fault: { readonly message: string }) =>
 
 const open = (
   options: WorldOptions,
-  { root }: QemuWorldOptions
+  { onBoot, root }: QemuWorldOptions
 ): Effect.Effect<World, WorldBlocked | WorldFailed, Scope.Scope> =>
   Effect.gen(function* () {
     const { note, seed, shape } = options
@@ -103,8 +109,9 @@ const open = (
       seed,
       slowness
     })
-    const guests = new Guests(lab, seed)
+    const guests = new Guests(lab, seed, onBoot)
     const complaints = yield* complaintsOf(lab, guests)
+    const fromMillis = yield* Clock.currentTimeMillis
     yield* Effect.forEach(
       names,
       (name, index) =>
@@ -116,6 +123,8 @@ const open = (
         }),
       { concurrency: "unbounded", discard: true }
     ).pipe(Effect.mapError(failed("begin")))
+    const tookMillis = (yield* Clock.currentTimeMillis) - fromMillis
+    note(`${shape.nodes} guests had power, and nodes that answer, after ${(tookMillis / 1_000).toFixed(1)} s`)
     const network = new NodeNetwork(names)
     const world: World = {
       kind: "qemu",
@@ -168,13 +177,15 @@ const ready = (clients: RealClients, name: NodeName): Effect.Effect<void, Machin
 /** Machines with their disks and nodes, and what is meant to be the case with each. */
 class Guests {
   readonly #lab: Lab
+  readonly #onBoot: QemuWorldOptions["onBoot"]
   readonly #prng: Prng
   readonly #on = new Set<NodeName>()
   /** Nodes that are meant to run: the end of any other one is no news. */
   readonly #running = new Set<NodeName>()
 
-  constructor(lab: Lab, seed: number) {
+  constructor(lab: Lab, seed: number, onBoot: QemuWorldOptions["onBoot"]) {
     this.#lab = lab
+    this.#onBoot = onBoot
     this.#prng = new Prng(seed)
   }
 
@@ -188,9 +199,10 @@ class Guests {
     this.#running.delete(name)
   }
 
-  disk(name: NodeName): LoggedDisk {
+  disk(name: NodeName): GuestDisk {
     const imagePath = this.#lab.diskPath(name)
-    return { imagePath, basePath: `${imagePath}.base`, logPath: `${imagePath}.log` }
+    const dataFolder = dataDirectory.slice(mountPoint.length)
+    return { name, dataFolder, imagePath, basePath: `${imagePath}.base`, logPath: `${imagePath}.log` }
   }
 
   powerOn(name: NodeName): Effect.Effect<void, MachineFailed> {
@@ -198,6 +210,7 @@ class Guests {
       if (this.#on.has(name)) return Effect.void
       this.#on.add(name)
       const disk = this.disk(name)
+      this.#onBoot?.(disk)
       return Effect.zipRight(
         ofDisk(name, beginLog(disk)),
         this.#lab.boot(name, { from: "copy", log: disk.logPath })
@@ -322,7 +335,7 @@ const strike = (
   }
 }
 
-/** A kernel can be told to take a tick for up to a tenth more or less than it is. */
+/** A kernel can be told to take a tick for up to a tenth more or less than it is: further than that no clock goes here. */
 const tickOf = (rate: number): number => Math.round(10_000 * Math.min(1.1, Math.max(0.9, rate)))
 
 const complaintsOf = (lab: Lab, guests: Guests) =>

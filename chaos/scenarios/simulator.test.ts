@@ -1,0 +1,50 @@
+/**
+ * Every scenario in the simulator, with one seed after the other: five hundred runs in all, and what must hold after
+ * each. A failure names the scenario and the seed; `npm run chaos -- run SCENARIO --seed N` shows the rest.
+ *
+ * `UC_SEEDS=1000` plays so many seeds of each, and `UC_FIRST_SEED=501` begins there.
+ */
+import { availableParallelism } from "node:os"
+import test from "ava"
+import { Effect } from "effect"
+import { SimWorkers } from "#chaos/harness/sim-workers.ts"
+import { scenarios } from "./catalogue.ts"
+
+const { UC_FIRST_SEED: first = "1", UC_SEEDS: seeds } = process.env
+/** Of the hour one seed takes as long as of the others many. */
+const seedsOf = (name: string) => Number(seeds ?? (name === "random-hour" ? 2 : 28))
+
+const workers = new SimWorkers()
+const processors = Effect.unsafeMakeSemaphore(availableParallelism())
+
+for (const scenario of scenarios) {
+  test(`${scenario.name} holds in the simulator`, async (t) => {
+    t.timeout(30 * 60_000)
+    const numbers = Array.from({ length: seedsOf(scenario.name) }, (_, index) => Number(first) + index)
+    const play = (seed: number) =>
+      Effect.map(
+        processors.withPermits(1)(
+          workers.play(scenario, {
+            seed,
+            nodes: undefined,
+            forMillis: undefined,
+            playBack: undefined,
+            folder: undefined,
+            nowMillis: () => performance.now(),
+            wallMillis: () => Date.now(),
+            onProgress: () => {},
+            onNote: () => {}
+          })
+        ),
+        ({ findings, outcome, reason }) => {
+          const wrong = findings.filter(({ verdict }) => verdict !== "passed")
+          const lines = wrong.flatMap(({ check, lines }) =>
+            lines.slice(0, 3).map((line) => `${check}: ${line}`)
+          )
+          return outcome === "passed" ? [] : [`seed ${seed} ${outcome}: ${lines.join("\n  ") || reason}`]
+        }
+      )
+    const problems = await Effect.runPromise(Effect.forEach(numbers, play, { concurrency: "unbounded" }))
+    t.deepEqual(problems.flat(), [])
+  })
+}
