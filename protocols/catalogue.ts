@@ -17,11 +17,13 @@ import type { CatalogueEntry, JsonSchema } from "./catalogue-requests.ts"
 import * as requests from "./catalogue-requests.ts"
 import * as chainfire from "./chainfire.ts"
 import * as chainfireKeys from "./chainfire-keys.ts"
+import * as chainfireOperations from "./chainfire-operations.ts"
 import * as demonstration from "./demonstration.ts"
 import * as failover from "./failover.ts"
 import * as links from "./links.ts"
 import * as membership from "./membership.ts"
 import { about, type MessageSchema } from "./message.ts"
+import * as operations from "./operations.ts"
 import * as registry from "./registry.ts"
 import * as runtime from "./runtime.ts"
 import * as supervision from "./supervision.ts"
@@ -29,6 +31,7 @@ import * as supervision from "./supervision.ts"
 /** In the order in which the catalogue is read. */
 const components: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   runtime,
+  operations,
   supervision,
   catalogue: requests,
   membership,
@@ -38,6 +41,7 @@ const components: Readonly<Record<string, Readonly<Record<string, unknown>>>> = 
   failover,
   chainfire,
   "chainfire-keys": chainfireKeys,
+  "chainfire-operations": chainfireOperations,
   demonstration
 }
 

@@ -198,13 +198,13 @@ export class RangeKeys extends Schema.TaggedRequest<RangeKeys>()(
 export class PutKey extends Schema.TaggedRequest<PutKey>()(
   "PutKey",
   { payload: putFields, success: Written, failure: KeysFault },
-  operate("Writes a key of chainfire.")
+  operate("Writes a key of chainfire.", { traffic: true })
 ) {}
 
 export class DeleteKeys extends Schema.TaggedRequest<DeleteKeys>()(
   "DeleteKeys",
   { payload: deleteFields, success: Deleted, failure: KeysFault },
-  operate("Deletes keys of chainfire.")
+  operate("Deletes keys of chainfire.", { traffic: true })
 ) {}
 
 export class TxnKeys extends Schema.TaggedRequest<TxnKeys>()(
@@ -218,7 +218,9 @@ export class TxnKeys extends Schema.TaggedRequest<TxnKeys>()(
     success: TxnDone,
     failure: KeysFault
   },
-  operate("Compares keys of chainfire and does one of two lists of operations, all in one revision.")
+  operate("Compares keys of chainfire and does one of two lists of operations, all in one revision.", {
+    traffic: true
+  })
 ) {}
 
 export class CompactKeys extends Schema.TaggedRequest<CompactKeys>()(
@@ -238,19 +240,19 @@ export class GrantLease extends Schema.TaggedRequest<GrantLease>()(
     success: Schema.Struct({ revision: Count, lease: LeaseId, ttlSeconds: Count }),
     failure: KeysFault
   },
-  operate("Grants a lease; keys that are put under it go when it ends.")
+  operate("Grants a lease; keys that are put under it go when it ends.", { traffic: true })
 ) {}
 
 export class RevokeLease extends Schema.TaggedRequest<RevokeLease>()(
   "RevokeLease",
   { payload: { lease: LeaseId }, success: Schema.Struct({ revision: Count }), failure: KeysFault },
-  operate("Ends a lease and deletes its keys.")
+  operate("Ends a lease and deletes its keys.", { traffic: true })
 ) {}
 
 export class KeepLease extends Schema.TaggedRequest<KeepLease>()(
   "KeepLease",
   { payload: { lease: LeaseId }, success: Schema.Struct({ ttlSeconds: Count }), failure: KeysFault },
-  operate("Gives a lease its whole time again.", { repeatable: true })
+  operate("Gives a lease its whole time again.", { repeatable: true, traffic: true })
 ) {}
 
 export class GetLease extends Schema.TaggedRequest<GetLease>()(

@@ -9,7 +9,7 @@ import { observe, operate } from "./message.ts"
 export class Write extends Schema.TaggedClass<Write>()(
   "Write",
   { key: Schema.String, by: Schema.Int },
-  operate("Adds to the total of a key.")
+  operate("Adds to the total of a key.", { traffic: true })
 ) {}
 
 export class TotalUnknown extends Schema.TaggedError<TotalUnknown>()(

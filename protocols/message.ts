@@ -28,6 +28,7 @@ export const covers = (granted: Permission, needed: Permission): boolean =>
 const PermissionAnnotation = Symbol.for("ultracloud/message/permission")
 const RepeatableAnnotation = Symbol.for("ultracloud/message/repeatable")
 const EventAnnotation = Symbol.for("ultracloud/message/event")
+const TrafficAnnotation = Symbol.for("ultracloud/message/traffic")
 const AttachedAnnotation = Symbol.for("ultracloud/message/attached")
 
 /** Looking twice is as good as once, so a client may repeat such a request by itself. */
@@ -37,19 +38,24 @@ export const observe = (description: string) => ({
   [RepeatableAnnotation]: true
 })
 
-/** `repeatable`: handled twice it does no more than once. */
-export const operate = (description: string, options?: { readonly repeatable: true }) => ({
-  description,
-  [PermissionAnnotation]: "operate",
-  [RepeatableAnnotation]: options !== undefined
-})
+interface Nature {
+  /** Handled twice it does no more than once. */
+  readonly repeatable?: true
+  /** Programs send it all the time, so that no event says each time who did. */
+  readonly traffic?: true
+}
 
-/** `repeatable`: handled twice it does no more than once. */
-export const admin = (description: string, options?: { readonly repeatable: true }) => ({
-  description,
-  [PermissionAnnotation]: "admin",
-  [RepeatableAnnotation]: options !== undefined
-})
+const changing =
+  (permission: Permission) =>
+  (description: string, nature: Nature = {}) => ({
+    description,
+    [PermissionAnnotation]: permission,
+    [RepeatableAnnotation]: nature.repeatable === true,
+    [TrafficAnnotation]: nature.traffic === true
+  })
+
+export const operate = changing("operate")
+export const admin = changing("admin")
 
 /** Published by actors, never sent to one. Seeing it takes `observe`. */
 export const event = (description: string) => ({
@@ -79,6 +85,8 @@ interface About {
   readonly description: string
   readonly event: boolean
   readonly repeatable: boolean
+  /** It changes something and is not sent all the time: who does is an event. */
+  readonly audited: boolean
   /** The fields that the receiver fills in. */
   readonly attached: ReadonlyArray<string>
 }
@@ -91,11 +99,13 @@ export const about = (message: MessageSchema): About => {
     const type = SchemaAST.typeAST(message.ast)
     const flag = (annotation: symbol) =>
       Option.getOrElse(SchemaAST.getAnnotation<boolean>(annotation)(type), () => false)
+    const permission = Option.getOrUndefined(SchemaAST.getAnnotation<Permission>(PermissionAnnotation)(type))
     found = {
-      permission: Option.getOrUndefined(SchemaAST.getAnnotation<Permission>(PermissionAnnotation)(type)),
+      permission,
       description: Option.getOrElse(SchemaAST.getDescriptionAnnotation(type), () => ""),
       event: flag(EventAnnotation),
       repeatable: flag(RepeatableAnnotation),
+      audited: permission !== undefined && permission !== "observe" && !flag(TrafficAnnotation),
       attached: SchemaAST.getPropertySignatures(SchemaAST.encodedAST(message.ast))
         .map(({ name }) => String(name))
         .filter((name) => isAttached(message, name))

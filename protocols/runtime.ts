@@ -12,7 +12,8 @@ import { ActorId, admin, event, observe } from "./message.ts"
 
 // Values
 
-export const ActorStatus = Schema.Literal("starting", "running", "stopping", "down", "gone")
+/** `suspended`: it would run, and its mailbox waits because somebody said so. */
+export const ActorStatus = Schema.Literal("starting", "running", "suspended", "stopping", "down", "gone")
 export type ActorStatus = typeof ActorStatus.Type
 
 export const EndReason = Schema.Literal(

@@ -30,6 +30,17 @@ export const ChildInfo = Schema.Struct({
 })
 export type ChildInfo = typeof ChildInfo.Type
 
+/** What became of a child after it had ended by itself. */
+export const Decision = Schema.Struct({
+  atMillis: Schema.Number,
+  /** Why it had ended. */
+  reason: Schema.String,
+  decided: Schema.String,
+  /** Who was stopped and started along with it. */
+  along: Schema.Array(Schema.String)
+})
+export type Decision = typeof Decision.Type
+
 // Faults
 
 const child = { supervisor: Schema.String, name: Schema.String }
@@ -176,4 +187,24 @@ export class WhichChildren extends Schema.TaggedRequest<WhichChildren>()(
   "WhichChildren",
   { payload: {}, success: Schema.Array(ChildInfo), failure: Schema.Never },
   observe("The children of a supervisor in start order.")
+) {}
+
+export class ExplainChild extends Schema.TaggedRequest<ExplainChild>()(
+  "ExplainChild",
+  {
+    payload: { name: Schema.String },
+    success: Schema.Struct({
+      child: ChildInfo,
+      strategy: Schema.String,
+      /** Restarts of any of its children within the period, this moment. */
+      restarts: Schema.Int,
+      /** One more than these within the period, and it gives up. */
+      restartsMax: Schema.Int,
+      withinMillis: Schema.Number,
+      /** The last one; null where the child has not ended by itself in this life of the supervisor. */
+      decision: Schema.NullOr(Decision)
+    }),
+    failure: ChildNotFound
+  },
+  observe("What a supervisor decided when a child ended, and how many restarts it has left.")
 ) {}

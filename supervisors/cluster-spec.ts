@@ -14,7 +14,7 @@ import { Effect, Either, ParseResult, Schema } from "effect"
 import { type SwimConfig, defaultConfig as swimDefaults } from "#actors/cluster/swim-config.ts"
 import { type RaftConfig, defaultConfig as raftDefaults } from "#actors/raft/raft-config.ts"
 import type { NodeOptions } from "./node.ts"
-import type { ChainfireMember, NodeTiming } from "./trees/node.ts"
+import { type ChainfireMember, digestOf, type NodeTiming } from "./trees/node.ts"
 
 const Port = Schema.Int.pipe(Schema.between(0, 65_535))
 const Name = Schema.String.pipe(Schema.pattern(/^[a-z0-9][a-z0-9-]{0,62}$/))
@@ -147,7 +147,11 @@ export const readSpec = (path: string): Effect.Effect<ClusterSpec, SpecRefused> 
   )
 
 /** What one node of it is to do. */
-export const nodeOptions = (spec: ClusterSpec, name: string): Effect.Effect<NodeOptions, SpecRefused> =>
+export const nodeOptions = (
+  spec: ClusterSpec,
+  name: string,
+  file = ""
+): Effect.Effect<NodeOptions, SpecRefused> =>
   Effect.gen(function* () {
     const own = spec.nodes.find((node) => node.name === name)
     if (own === undefined) {
@@ -175,6 +179,8 @@ export const nodeOptions = (spec: ClusterSpec, name: string): Effect.Effect<Node
       seeds: others.map((node) => memberOf(node).links),
       zone,
       clientPort: etcd,
+      // Of what was understood: spaces, order of keys and defaults that were written out do not matter.
+      config: { file, digest: digestOf(spec) },
       chainfire: { initial: spec.nodes.filter((node) => !node.joins).map(memberOf), joins },
       ...(spec.timing !== undefined && { timing: timingOf(spec.timing) }),
       roles: spec.roles,

@@ -7,6 +7,7 @@
 import { Cause, type Context, type Duration, type Effect, type Exit, type Scope } from "effect"
 import type { Address } from "#protocols/address.ts"
 import type { GetAccepted } from "#protocols/catalogue-requests.ts"
+import type { LogLevel, SetLogLevel } from "#protocols/operations.ts"
 import type {
   ActorSnapshot,
   CrashUnconfirmed,
@@ -19,7 +20,8 @@ import { erase } from "./actor.ts"
 import type { Answered, Failure, Request, Success, Tagged } from "./ask.ts"
 import { askWith, toMillis } from "./ask.ts"
 import type { Instance } from "./instance.ts"
-import { injectCrash, introspect } from "./introspection.ts"
+import { injectCrash, introspect, operateOwn } from "./introspection.ts"
+import { type OwnRequest, runtimeMetrics, setLogLevel } from "./operations.ts"
 import { Peer, type PeerOptions } from "./peer.ts"
 import type { ActorRef, Ended } from "./ref.ts"
 
@@ -47,7 +49,7 @@ export type SpawnArguments<Args> = [undefined] extends [Args]
   ? [options?: SpawnOptions & { readonly args?: Args }]
   : [options: SpawnOptions & { readonly args: Args }]
 
-export type LogLevel = "debug" | "info" | "warn" | "error"
+export type { LogLevel }
 
 export interface InitContext<Message extends Tagged, Services = never> {
   readonly self: ActorRef<Message>
@@ -126,6 +128,12 @@ export interface InitContext<Message extends Tagged, Services = never> {
   introspect<Asked extends Inspect | GetAccepted>(request: Asked): Effect.Effect<Success<Asked>, NoSuchActor>
   /** Of an actor of this node, for operators. */
   injectCrash(request: InjectCrash): Effect.Effect<boolean, NoSuchActor | CrashUnconfirmed>
+  /** About an actor of this node, or done to it, for operators. */
+  operate<Asked extends OwnRequest>(request: Asked): Effect.Effect<Success<Asked>, Failure<Asked>>
+  /** Gives what was logged before. */
+  setLogLevel(request: SetLogLevel): LogLevel
+  /** As Prometheus reads them. */
+  runtimeMetrics(): string
   service<Id extends Services, Service>(tag: Context.Tag<Id, Service>): Service
   /** Monotonic milliseconds of the world. */
   nowMillis(): number
@@ -266,6 +274,15 @@ export class ContextOf implements ActorContext<Tagged, unknown, unknown> {
   }
   injectCrash(request: InjectCrash) {
     return injectCrash(this.#instance.system, request)
+  }
+  operate<Asked extends OwnRequest>(request: Asked) {
+    return operateOwn(this.#instance.system, request)
+  }
+  setLogLevel(request: SetLogLevel) {
+    return setLogLevel(this.#instance.system, request)
+  }
+  runtimeMetrics() {
+    return runtimeMetrics(this.#instance.system)
   }
   service<Id, Service>(tag: Context.Tag<Id, Service>): Service {
     return this.#instance.system.service(tag)

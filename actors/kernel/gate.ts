@@ -39,6 +39,12 @@ export class Gate {
     return Either.right({ ...encoded, ...sender })
   }
 
+  /** What it took, if whoever sends such a message is to be told to all. */
+  audits(tag: string): Permission | undefined {
+    const message = this.#catalogue.get(tag)
+    return message !== undefined && about(message).audited ? about(message).permission : undefined
+  }
+
   #refusal(path: string, tag: string, message: MessageSchema | undefined) {
     const needs = message === undefined ? undefined : about(message).permission
     if (message === undefined || needs === undefined || !this.#grants(path, needs)) {

@@ -14,6 +14,7 @@ import {
   MalformedMessage,
   UnknownMessage
 } from "#protocols/delivery.ts"
+import { ClientActed } from "#protocols/operations.ts"
 import { type Frame, renumbered } from "#protocols/wire/frames.ts"
 import { Ask, type Tagged } from "./ask.ts"
 import type { Gate } from "./gate.ts"
@@ -29,6 +30,7 @@ import {
   messageCodec,
   tagOf
 } from "./message-codecs.ts"
+import { aboutOf } from "./operations.ts"
 import type { Peer } from "./peer.ts"
 import { type ActorRef, describeCause, type Ended, type Watcher } from "./ref.ts"
 import type { ActorSystem } from "./system.ts"
@@ -37,6 +39,9 @@ import type { ActorSystem } from "./system.ts"
 const answeringMax = 65_536
 const watchedMax = 65_536
 const subscriptionsMax = 1_000
+
+/** A second, of what one client does. All of it is events. */
+const auditsLoggedMax = 10
 
 /** What no actor has as its path: the system itself. */
 export const systemPath = ""
@@ -56,6 +61,8 @@ export class Inbound {
   readonly #subscriptions = new Map<number, Subscription>()
   /** Frames that were not understood. */
   malformed = 0
+  #loggingSinceMillis = Number.NEGATIVE_INFINITY
+  #logged = 0
 
   constructor(system: ActorSystem, peer: Peer, gate: Gate | undefined, enqueue: (frame: Frame) => void) {
     this.#system = system
@@ -70,12 +77,30 @@ export class Inbound {
     return peer === this.#peer ? undefined : peer
   }
 
+  /** What a client may do, and does, everybody can see. */
+  #audit(path: string, request: string, encoded: unknown): void {
+    const needs = this.#gate?.audits(request)
+    if (this.#gate === undefined || needs === undefined) return
+    const { actorId: by } = this.#gate.identity
+    const about = aboutOf(encoded)
+    const atMillis = this.#system.clock.wallMillis()
+    this.#system.events.publish(new ClientActed({ by, path, request, needs, about, atMillis }))
+    const nowMillis = this.#system.clock.nowMillis()
+    if (nowMillis - this.#loggingSinceMillis >= 1_000) {
+      this.#loggingSinceMillis = nowMillis
+      this.#logged = 0
+    }
+    if (this.#logged++ >= auditsLoggedMax) return
+    this.#system.log("info", `${by} sends ${request} to ${path}${about === "" ? "" : `: ${about}`}`)
+  }
+
   // Tells
 
   tell(path: string, encoded: unknown): void {
     const tag = tagOf(encoded)
     const passed = this.#gate?.pass(path, tag, encoded) ?? passes(encoded)
     if (Either.isLeft(passed)) return this.undelivered(path, tag, "not permitted", passed.left)
+    this.#audit(path, tag, encoded)
     const target = { path, request: tag }
     const instance = this.#system.instanceAt(path)
     const known = instance?.definition.messages.get(tag)
@@ -112,6 +137,7 @@ export class Inbound {
       return this.refuse(id, new MailboxFull({ ...target, capacity: answeringMax }))
     const passed = this.#gate?.pass(path, request, encoded) ?? passes(encoded)
     if (Either.isLeft(passed)) return this.refuse(id, passed.left)
+    this.#audit(path, request, encoded)
     if (path === systemPath) return this.#askSystem(id, passed.right)
     const instance = this.#system.instanceAt(path)
     const known = instance?.definition.messages.get(request)

@@ -42,6 +42,7 @@ import { type Entry, Mailbox } from "./mailbox.ts"
 import { type ActorRef, describeCause, type Ended, type EndReason, type Watcher } from "./ref.ts"
 import { isEffect } from "./run-effect.ts"
 import type { ActorSystem } from "./system.ts"
+import type { Tap } from "./tap.ts"
 import { Callback } from "./timer-wheel.ts"
 
 const defaultShutdownMillis = 5_000
@@ -54,6 +55,14 @@ const noTimeouts = Number.POSITIVE_INFINITY
 type Signal =
   | { readonly _tag: "Notice"; readonly toMessage: () => Tagged }
   | { readonly _tag: "Child"; readonly signal: ChildSignal }
+
+/** How a life ended, if that was not planned. */
+export interface CrashSeen {
+  readonly incarnation: number
+  readonly atMillis: number
+  readonly handling: string
+  readonly cause: Cause.Cause<unknown>
+}
 
 export class Instance {
   readonly system: ActorSystem
@@ -71,6 +80,10 @@ export class Instance {
   dropped = 0
   handlerMillis = 0
   lastCrash = ""
+  crash: CrashSeen | undefined
+  /** While somebody traces it, and what ends that. */
+  tap: { readonly tap: Tap; readonly ends: Callback } | undefined
+  #suspension: Callback | undefined
   children: Map<string, Instance> | undefined
   handlers: ErasedHandlers
 
@@ -278,7 +291,7 @@ export class Instance {
   }
 
   #wakeIfWaiting(): void {
-    if (this.#mailbox.size > 0 || (this.#signals !== undefined && this.#signals.size > 0)) this.#wake()
+    if (this.#mailbox.ready || (this.#signals !== undefined && this.#signals.size > 0)) this.#wake()
   }
 
   // Handling
@@ -320,7 +333,7 @@ export class Instance {
   #hasWork(): boolean {
     if (this.#ending !== undefined) return !this.#ending.waitsForChild
     if (this.status === "running") {
-      return this.#mailbox.size > 0 || (this.#signals !== undefined && this.#signals.size > 0)
+      return this.#mailbox.ready || (this.#signals !== undefined && this.#signals.size > 0)
     }
     return (
       this.status === "starting" && this.#initialised && this.#signals !== undefined && this.#signals.size > 0
@@ -371,6 +384,7 @@ export class Instance {
     const handler = this.handlers[message._tag]
     this.#current = message
     this.system.tracer?.(this.path, message._tag)
+    this.tap?.tap.see(message, "tell", this.#mailbox.size)
     if (handler === undefined) return this.#deadLetter(message._tag, "unknown message")
     let next: unknown
     try {
@@ -391,6 +405,7 @@ export class Instance {
     const handler = this.handlers[_tag]
     this.#current = ask
     this.system.tracer?.(this.path, _tag)
+    this.tap?.tap.see(ask.request, "ask", this.#mailbox.size)
     if (handler === undefined) {
       const accepts = [...this.definition.messages.keys()]
       return ask.settle(Exit.fail(new UnknownMessage({ path: this.path, request: _tag, accepts })))
@@ -607,6 +622,7 @@ export class Instance {
     const duringInit = this.status === "starting"
     this.#ending = new Ending(this, reason, cause, duringInit)
     this.status = "stopping"
+    this.resume()
     this.#started()
     this.#refuseQueued()
     const shutdownMillis = this.#shutdownMillis
@@ -615,7 +631,7 @@ export class Instance {
       this.system.timers.start(this.#stopTimer, shutdownMillis)
     }
     if (reason === "crashed") this.reportCrash(cause)
-    else if (!Cause.isEmpty(cause)) this.lastCrash = describeCause(cause)
+    else if (!Cause.isEmpty(cause)) this.#noteCrash(cause)
     this.#wake()
   }
 
@@ -628,8 +644,14 @@ export class Instance {
 
   /** For its ending, too. */
   reportCrash(cause: Cause.Cause<unknown>): void {
-    this.lastCrash = describeCause(cause)
+    this.#noteCrash(cause)
     announce.failed(this, tagOf(this.#current), cause)
+  }
+
+  #noteCrash(cause: Cause.Cause<unknown>): void {
+    this.lastCrash = describeCause(cause)
+    const atMillis = this.system.clock.wallMillis()
+    this.crash = { incarnation: this.incarnation, atMillis, handling: tagOf(this.#current), cause }
   }
 
   #refuseQueued(): void {
@@ -713,6 +735,34 @@ export class Instance {
     else this.parent.childSignal({ _tag: "ChildEnded", name: this.name, ended })
   }
 
+  // Operating it from outside
+
+  /** Its mailbox waits until it is resumed, or so long; its signals and its end do not. */
+  suspend(forMillis: number): void {
+    this.resume()
+    this.#suspension = new Callback(() => this.resume())
+    this.system.timers.start(this.#suspension, forMillis)
+    this.#mailbox.held = true
+  }
+
+  /** False where it was not suspended. */
+  resume(): boolean {
+    if (this.#suspension === undefined) return false
+    this.system.timers.cancel(this.#suspension)
+    this.#suspension = undefined
+    this.#mailbox.held = false
+    this.#wakeIfWaiting()
+    return true
+  }
+
+  get isSuspended(): boolean {
+    return this.#suspension !== undefined
+  }
+
+  get queued(): number {
+    return this.#mailbox.size
+  }
+
   // Watching it from outside
 
   addWatcher(watcher: Watcher): void {
@@ -736,7 +786,7 @@ export class Instance {
       name: this.name,
       kind: this.definition.kind,
       role: this.#options.role ?? "",
-      status: this.status,
+      status: this.isSuspended ? "suspended" : this.status,
       incarnation: this.incarnation,
       mailbox: this.#mailbox.size,
       handled: this.handled,

@@ -10,6 +10,18 @@ import { address } from "#protocols/address.ts"
 import { type CatalogueEntry, GetAccepted, GetCatalogue } from "#protocols/catalogue-requests.ts"
 import { about } from "#protocols/message.ts"
 import {
+  ExplainCrash,
+  GetConfig,
+  GetDeadLetters,
+  GetRuntimeMetrics,
+  NoConfig,
+  type NodeConfig,
+  ResumeActor,
+  SetLogLevel,
+  SuspendActor,
+  TraceActor
+} from "#protocols/operations.ts"
+import {
   type ActorSnapshot,
   CrashInjected,
   CrashUnconfirmed,
@@ -19,7 +31,8 @@ import {
   NoSuchActor
 } from "#protocols/runtime.ts"
 import * as Actor from "./actor.ts"
-import { ask, type Success } from "./ask.ts"
+import { ask, type Failure, type Success } from "./ask.ts"
+import { isOwnRequest, type OwnRequest, operate, operateHere, ownRequests } from "./operations.ts"
 import type { Peer } from "./peer.ts"
 import type { ActorRef } from "./ref.ts"
 import type { ActorSystem } from "./system.ts"
@@ -29,11 +42,27 @@ const patienceMillis = 1_000
 export interface IntrospectionArgs {
   /** The messages that clients of this node may send or see: all, or those of one component. */
   readonly catalogueEntries: (component?: string) => ReadonlyArray<CatalogueEntry>
+  /** What the node was started with. */
+  readonly config?: NodeConfig
 }
 
 /** Tells about the system it runs in. A node puts one into its tree. */
 export const Introspection = Actor.make("introspection", {
-  messages: [GetTree, Inspect, InjectCrash, GetCatalogue, GetAccepted],
+  messages: [
+    GetTree,
+    Inspect,
+    InjectCrash,
+    GetCatalogue,
+    GetAccepted,
+    SuspendActor,
+    ResumeActor,
+    ExplainCrash,
+    TraceActor,
+    GetDeadLetters,
+    SetLogLevel,
+    GetConfig,
+    GetRuntimeMetrics
+  ],
   init: (_context, args: IntrospectionArgs) => args,
   handlers: {
     GetTree: (state, { depth, path }, context) =>
@@ -44,11 +73,27 @@ export const Introspection = Actor.make("introspection", {
       Effect.map(context.injectCrash(request), (ran) => Actor.reply(state, ran)),
     GetCatalogue: (state, { component }) => Actor.reply(state, state.catalogueEntries(component)),
     GetAccepted: (state, request, context) =>
-      Effect.map(context.introspect(request), (found) => Actor.reply(state, found))
+      Effect.map(context.introspect(request), (found) => Actor.reply(state, found)),
+    SuspendActor: (state, request, context) =>
+      Effect.map(context.operate(request), (answer) => Actor.reply(state, answer)),
+    ResumeActor: (state, request, context) =>
+      Effect.map(context.operate(request), (answer) => Actor.reply(state, answer)),
+    ExplainCrash: (state, request, context) =>
+      Effect.map(context.operate(request), (answer) => Actor.reply(state, answer)),
+    TraceActor: (state, request, context) =>
+      Effect.map(context.operate(request), (answer) => Actor.reply(state, answer)),
+    GetDeadLetters: (state, request, context) =>
+      Effect.map(context.operate(request), (answer) => Actor.reply(state, answer)),
+    SetLogLevel: (state, request, context) => Actor.reply(state, { before: context.setLogLevel(request) }),
+    GetConfig: (state, _get, { path }) =>
+      state.config === undefined
+        ? Actor.refuse(state, new NoConfig({ path }))
+        : Actor.reply(state, state.config),
+    GetRuntimeMetrics: (state, _get, context) => Actor.reply(state, context.runtimeMetrics())
   }
 })
 
-const systemRequests = [GetTree, Inspect, InjectCrash, GetAccepted] as const
+const systemRequests = [GetTree, Inspect, InjectCrash, GetAccepted, ...ownRequests] as const
 export type SystemRequest = InstanceType<(typeof systemRequests)[number]>
 
 /** What a system answers itself, rather than one of its actors. */
@@ -63,7 +108,8 @@ export const isSystemRequest = (value: unknown): value is SystemRequest =>
 export const answerHere = (
   system: ActorSystem,
   request: SystemRequest
-): Exit.Exit<WithResult.Success<SystemRequest>, NoSuchActor> => {
+): Exit.Exit<WithResult.Success<SystemRequest>, WithResult.Failure<SystemRequest>> => {
+  if (isOwnRequest(request)) return operateHere(system, request)
   if (request instanceof GetTree) return exitOf(system.snapshot(request.path, request.depth))
   if (request instanceof Inspect) return exitOf(system.inspect(request.path))
   if (request instanceof InjectCrash) return exitOf(crashHere(system, request))
@@ -134,12 +180,22 @@ export const injectCrash = (
     )
   })
 
+/** About an actor of this node, be it in a cell. */
+export const operateOwn = <Asked extends OwnRequest>(
+  system: ActorSystem,
+  request: Asked
+): Effect.Effect<Success<Asked>, Failure<Asked>> =>
+  operate(system, request, (path) => {
+    const cell = system.peerOf(path)
+    return cell && systemBehind(cell)
+  })
+
 const crashHere = (system: ActorSystem, request: InjectCrash): boolean | NoSuchActor => {
   const { by, path, reason } = request
   const found = system.snapshot(path, 0)
   if (found instanceof NoSuchActor) return found
   // First, for what crashes may be whoever carries the news.
-  if (found.status === "running" || found.status === "starting") announceCrash(system, request)
+  if (["starting", "running", "suspended"].includes(found.status)) announceCrash(system, request)
   return system.inject(path, Cause.die(new Error(`${by} had it crash: ${reason}`)))
 }
 

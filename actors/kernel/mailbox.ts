@@ -16,12 +16,20 @@ export class Mailbox extends Ring<Entry> {
   #waiting: Ring<Ask> | undefined
   /** Overflows to let pass before it looks again for asks that were withdrawn: looking costs a walk. */
   #fruitless = 0
+  /** By order of somebody nothing is taken out of it. */
+  held = false
 
   constructor() {
     super(4)
   }
 
+  /** Whether there is something to take out. */
+  get ready(): boolean {
+    return this.size > 0 && !this.held
+  }
+
   next(): Entry | undefined {
+    if (this.held) return undefined
     const entry = this.shift()
     if (this.#waiting !== undefined && this.#waiting.size > 0) this.#admit()
     return entry

@@ -6,7 +6,17 @@
  */
 
 import type { Fiber, Scope } from "effect"
-import { Cause, Context, Deferred, Effect, FiberId, Random, Runtime } from "effect"
+import {
+  Cause,
+  Context,
+  Deferred,
+  Effect,
+  LogLevel as EffectLogLevel,
+  FiberId,
+  Logger,
+  Random,
+  Runtime
+} from "effect"
 import type { Address } from "#protocols/address.ts"
 import { type ActorSnapshot, NoSuchActor, StartFailed } from "#protocols/runtime.ts"
 import type { Actor, Definition } from "./actor.ts"
@@ -27,6 +37,8 @@ import { Scheduling } from "./ports/scheduling.ts"
 import { type ActorRef, describeCause, type Ended, isRef } from "./ref.ts"
 import { RemoteRef } from "./remote-ref.ts"
 import { Timers } from "./timers.ts"
+
+const logLevels: ReadonlyArray<LogLevel> = ["debug", "info", "warn", "error"]
 
 /** What a system takes from its world. */
 export type World = WorldClock | Randomness | Scheduling
@@ -87,6 +99,8 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
   actors = 1
   /** Called for each message about to be handled, when set. */
   tracer: ((path: string, tag: string) => void) | undefined = undefined
+  /** What is logged, and all that is worse. */
+  logLevel: LogLevel = "info"
   readonly #started = Deferred.unsafeMake<void, StartFailed>(FiberId.none)
   readonly #ended = Deferred.unsafeMake<Ended>(FiberId.none)
   readonly #root: Instance
@@ -194,6 +208,7 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
   }
 
   log(level: LogLevel, message: string, annotations: Record<string, unknown> = {}): void {
+    if (logLevels.indexOf(level) < logLevels.indexOf(this.logLevel)) return
     const logging =
       level === "debug"
         ? Effect.logDebug
@@ -202,7 +217,13 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
           : level === "warn"
             ? Effect.logWarning
             : Effect.logError
-    this.fork(logging(message).pipe(Effect.annotateLogs({ system: this.name, ...annotations })))
+    this.fork(
+      logging(message).pipe(
+        Effect.annotateLogs({ system: this.name, ...annotations }),
+        // Which ones are written was decided above.
+        Logger.withMinimumLogLevel(EffectLogLevel.All)
+      )
+    )
   }
 
   /** For the kernel: the root's own lifecycle has no parent to report to. */
@@ -236,6 +257,11 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
   isOwn(path: string): boolean {
     const root = this.#root.path
     return path === root || path.startsWith(`${root}/`)
+  }
+
+  /** For operators: the actor at a path of this very system. */
+  find(path: string): Instance | NoSuchActor {
+    return this.#find(path)
   }
 
   /** For links: whoever is meant by a path that came from outside. */

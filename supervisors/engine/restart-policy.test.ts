@@ -36,6 +36,15 @@ test("as many restarts as allowed are fine, one more is too many", (t) => {
   )
 })
 
+test("how many restarts count is known at any moment", (t) => {
+  const window = new RestartWindow({ restarts: 9, withinMillis: 1_000 })
+  for (const now of [0, 10, 500]) window.exceeds(now)
+  t.deepEqual(
+    [500, 1_000, 1_005, 1_500, 1_501].map((now) => window.count(now)),
+    [3, 3, 2, 1, 0]
+  )
+})
+
 test("where no restart is allowed the first is too many", (t) => {
   t.true(new RestartWindow({ restarts: 0, withinMillis: 1_000 }).exceeds(0))
 })

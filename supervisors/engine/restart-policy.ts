@@ -70,6 +70,12 @@ export class RestartWindow {
     }
     return this.#restartsMillis.length - this.#oldest > this.#intensity.restarts
   }
+
+  /** Restarts of the last period. */
+  count(nowMillis: number): number {
+    const sinceMillis = nowMillis - this.#intensity.withinMillis
+    return this.#restartsMillis.filter((millis) => millis >= sinceMillis).length
+  }
 }
 
 /** Whether the end of a significant child ends its supervisor too. */

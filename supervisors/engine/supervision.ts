@@ -177,6 +177,11 @@ export class Supervision<Spec extends ChildPolicy> {
     return [...this.#children.values()]
   }
 
+  /** Restarts that count towards its intensity at this moment. */
+  restartsAt(nowMillis: number): number {
+    return this.#window.count(nowMillis)
+  }
+
   /** Whether the restart after that start is still to come. */
   waits(name: string, starts: number): boolean {
     const child = this.#children.get(name)

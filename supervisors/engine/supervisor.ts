@@ -25,8 +25,10 @@ import {
   ChildRestarting,
   ChildRunning,
   ChildStartFailed,
+  type Decision,
   DeleteChild,
   DynamicChildren,
+  ExplainChild,
   RestartChild,
   RestartLimitReached,
   StartDynamicChild,
@@ -35,6 +37,7 @@ import {
   UnfitChild,
   WhichChildren
 } from "#protocols/supervision.ts"
+import { affected } from "./restart-policy.ts"
 import * as Machine from "./supervision.ts"
 import { type Declared, dynamicTreeOf, misfit, type Tree, treeOf } from "./tree.ts"
 
@@ -73,6 +76,7 @@ const messages = [
   DeleteChild,
   StartDynamicChild,
   WhichChildren,
+  ExplainChild,
   StartChild,
   ReplaceChild,
   DelayElapsed
@@ -115,6 +119,10 @@ interface Life {
   /** How far the backoff of each child has got. */
   readonly scheduleStates: Map<string, unknown>
   readonly runningSinceMillis: Map<string, number>
+  /** The last one about each child that ended by itself. */
+  readonly decisions: Map<string, Decision>
+  /** Of their backoff, the last ones. */
+  readonly delaysMillis: Map<string, number>
   tokens: number
 }
 
@@ -138,13 +146,17 @@ const supervisor = <S>(tree: Tree): SupervisorActor<S> => ({
         return advance(life, context, { _tag: "Started", name })
       }
       const { cause, reason } = signal.ended
-      return advance(life, context, {
+      const ended = {
         _tag: "Ended",
         name,
         abnormal: isAbnormal(reason),
         ignored: reason === "ignored",
         reason: Cause.isEmpty(cause) ? reason : describeCause(cause)
-      })
+      } as const
+      const before = life.machine.children.find(({ spec }) => spec.name === name)?.status
+      advance(life, context, ended)
+      if (before === "running" || before === "starting") noteDecision(life, context, ended)
+      return life
     },
     handlers: {
       TerminateChild: (life, request, context) => {
@@ -189,6 +201,14 @@ const supervisor = <S>(tree: Tree): SupervisorActor<S> => ({
         return asked(life, context, child.name, to, runs, (token) => ({ _tag: "Replace", child, token }))
       },
       WhichChildren: (life, _request, context) => Actor.reply(life, childrenOf(life, context)),
+      ExplainChild: (life, { name }, context) => {
+        const child = childrenOf(life, context).find((one) => one.name === name)
+        if (child === undefined) return Actor.refuse(life, childNotFound(life, context, name))
+        const { restarts: restartsMax, strategy, withinMillis } = life.tree
+        const restarts = life.machine.restartsAt(context.nowMillis())
+        const decision = life.decisions.get(name) ?? null
+        return Actor.reply(life, { child, strategy, restarts, restartsMax, withinMillis, decision })
+      },
       DelayElapsed: (life, message, context) => delayElapsed(life, context, message)
     },
     inspect: (life) => ({
@@ -217,6 +237,8 @@ const begin = (tree: Tree): Life => {
     waiting: new Map(),
     scheduleStates: new Map(),
     runningSinceMillis: new Map(),
+    decisions: new Map(),
+    delaysMillis: new Map(),
     tokens: 0
   }
 }
@@ -266,10 +288,8 @@ const answering =
     if (typeof answer === "object")
       return to.refuse(new ChildStartFailed({ ...child, reason: answer.startFailed }))
     switch (answer) {
-      case "not found": {
-        const known = life.machine.children.slice(0, knownMax).map(({ spec }) => spec.name)
-        return to.refuse(new ChildNotFound({ ...child, known }))
-      }
+      case "not found":
+        return to.refuse(childNotFound(life, context, name))
       case "already running":
         return to.refuse(new ChildRunning(child))
       case "already present":
@@ -285,6 +305,13 @@ const answering =
     }
   }
 
+const childNotFound = ({ machine }: Life, { path: supervisor }: Context, name: string): ChildNotFound =>
+  new ChildNotFound({
+    supervisor,
+    name,
+    known: machine.children.slice(0, knownMax).map(({ spec }) => spec.name)
+  })
+
 /** Names that a fault carries along. A dynamic supervisor may have many thousands. */
 const knownMax = 100
 
@@ -296,6 +323,40 @@ const childrenOf = (life: Life, context: Context): ReadonlyArray<ChildInfo> =>
     status,
     starts
   }))
+
+/** For whoever asks later why things are as they are. */
+const noteDecision = (
+  life: Life,
+  context: Context,
+  { name, reason }: Event & { readonly _tag: "Ended" }
+): void => {
+  const { machine, tree } = life
+  const names = machine.children.map(({ spec }) => spec.name)
+  const child = machine.children.find(({ spec }) => spec.name === name)
+  if (child === undefined) return
+  const decided = decisionOf(child.spec, child.status, life.delaysMillis.get(name))
+  const along =
+    child.status === "stopped" ? [] : affected(tree.strategy, name, names).filter((one) => one !== name)
+  life.decisions.set(name, {
+    atMillis: context.wallMillis(),
+    reason,
+    decided,
+    along: along.slice(0, knownMax)
+  })
+}
+
+const decisionOf = (
+  { backoff, restart }: Spec,
+  status: ChildInfo["status"],
+  delayMillis: number | undefined
+): string => {
+  if (status === "stopped") return `left down: ${restart} children come back only after a crash`
+  if (backoff === undefined) return "started again at once"
+  // Those of a group first wait for the others to stop.
+  return delayMillis === undefined
+    ? "started again after its backoff"
+    : `started again after ${Math.round(delayMillis)} ms`
+}
 
 // What the machine says
 
@@ -316,6 +377,8 @@ const perform = (life: Life, context: Context, step: Machine.Effect<Spec>): void
     case "Remove":
       life.scheduleStates.delete(step.name)
       life.runningSinceMillis.delete(step.name)
+      life.decisions.delete(step.name)
+      life.delaysMillis.delete(step.name)
       return context.forgetChild(step.name)
     case "Delay":
       return delay(life, context, step)
@@ -390,6 +453,7 @@ const delay = (
   const waiting = Effect.flatMap(backoff.step(nowMillis, reason, state), ([scheduleState, , decision]) => {
     const exhausted = ScheduleDecision.isDone(decision)
     const delayMillis = exhausted ? 0 : Math.max(0, ScheduleIntervals.start(decision.intervals) - nowMillis)
+    life.delaysMillis.set(name, delayMillis)
     const elapsed = new DelayElapsed({ name, starts, reason, exhausted, scheduleState })
     return Effect.as(delayMillis > 0 ? Effect.sleep(delayMillis) : Effect.void, elapsed)
   })

@@ -21,6 +21,7 @@ import { address } from "#protocols/address.ts"
 import { catalogue, catalogueEntries } from "#protocols/catalogue.ts"
 import type { Introduction } from "#protocols/links.ts"
 import { Members, type Metadata } from "#protocols/membership.ts"
+import type { NodeConfig } from "#protocols/operations.ts"
 import * as Supervisor from "../engine/supervisor.ts"
 import { child } from "../engine/tree.ts"
 
@@ -31,11 +32,14 @@ export interface ClusterTreeOptions {
   readonly seeds: ReadonlyArray<string>
   readonly datagrams: LinkDatagrams
   readonly view: RegistryView
+  /** What the node was started with, for operators. */
+  readonly config?: NodeConfig
   /** Of membership: what is other than by default. */
   readonly swim?: Partial<SwimConfig>
 }
 
-export const cluster = ({ datagrams, metadata, seeds, self, swim = {}, view }: ClusterTreeOptions) => {
+export const cluster = (options: ClusterTreeOptions) => {
+  const { config, datagrams, metadata, seeds, self, swim = {}, view } = options
   const { address: own, bootId, name } = self
   return Supervisor.make("cluster", {
     strategy: "one-for-one",
@@ -45,9 +49,12 @@ export const cluster = ({ datagrams, metadata, seeds, self, swim = {}, view }: C
       child(Membership, { args: { name, address: own, bootId, metadata, seeds, config: swim } }),
       child(ClusterRegistry, { args: { node: name, bootId, view } }),
       child(FleetBreakerActor, { args: { members: address(`/${name}/cluster/membership`, Members) } }),
-      child(Introspection, { args: { catalogueEntries } }),
+      child(Introspection, { args: { catalogueEntries, ...(config && { config }) } }),
       child(Clients, { args: { catalogue } }),
-      child(Clients, { name: "shells", args: { catalogue, entrance: "ops", clientsMax: 100 } })
+      child(Clients, {
+        name: "shells",
+        args: { catalogue, entrance: "ops", clientsMax: 100, eventPauseMillis: 250 }
+      })
     ]
   })
 }
