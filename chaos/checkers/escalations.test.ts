@@ -23,6 +23,15 @@ test("a supervisor that never gave up fails", (t) => {
   t.regex(lines.join(), /no supervisor gave up/)
 })
 
+test("that it said so is no complaint of its own, but of anybody else it is", (t) => {
+  const gaveUp = (path: string) => [
+    { atMillis: 12, node: "node01", what: `${path} gave up: too many restarts` }
+  ]
+  const sights = restarted("/node01/roles", "/node01/roles/role-agent")
+  t.is(judged(check, { sights, timeline, complaints: gaveUp("/node01/roles") }).verdict, "passed")
+  t.is(judged(check, { sights, timeline, complaints: gaveUp("/node01/cluster") }).verdict, "failed")
+})
+
 test("a node that ended of it fails, since that is too much", (t) => {
   const complaints = [{ atMillis: 12, node: "node01", what: "ended with code 1" }]
   t.is(judged(check, { sights: restarted("/node01/roles"), complaints, timeline }).verdict, "failed")

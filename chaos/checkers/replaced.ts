@@ -7,17 +7,20 @@ const check = "replaced"
 export interface Replaced {
   readonly node: NodeName
   readonly by: NodeName
+  /** Before and after. */
+  readonly voters: number
 }
 
-export const replaced = ({ by, node }: Replaced): Check => ({
+export const replaced = ({ by, node, voters: count }: Replaced): Check => ({
   name: check,
-  holds: `In the end ${by} votes in the place of ${node}, and the group has as many voters as before.`,
+  holds: `In the end ${by} votes in the place of ${node}, and the group has ${count} voters as before.`,
   judge: ({ final }) => {
     const voters = final.filter(({ voter }) => voter).map((state) => state.node)
     if (final.length === 0) return unknown(check, "nobody could be asked in the end")
     const problems = [
       ...(voters.includes(by) ? [] : [`${by} does not vote`]),
-      ...(voters.includes(node) ? [`${node} still votes`] : [])
+      ...(voters.includes(node) ? [`${node} still votes`] : []),
+      ...(voters.length === count ? [] : [`${voters.length} vote instead of ${count}: ${voters.join(", ")}`])
     ]
     return finding(check, problems, `${voters.join(", ")} vote`)
   }

@@ -19,5 +19,5 @@ export const replaceNodeUnderFire: Scenario = {
     wait(12_000)
   ],
   recoveryMillis: 10_000,
-  checks: [...safety, replaced({ node: "node03", by: "node04" }), noUnexpectedCrash()]
+  checks: [...safety, replaced({ node: "node03", by: "node04", voters: 3 }), noUnexpectedCrash()]
 }
