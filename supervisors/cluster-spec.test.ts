@@ -61,6 +61,28 @@ test("a node that joins is none with which the group begins, and knows those", a
   )
 })
 
+test("a node behind a proxy is known to others by what it advertises, and dials from where it is told to", async (t) => {
+  const spec = localSpec(3, "work/three")
+  const [first, second, third] = spec.nodes
+  if (second === undefined || third === undefined) throw new Error("there are three")
+  const hidden = { ...second, host: "127.0.0.12", dialFrom: "127.0.0.12", advertise: { links: 7000 } }
+  const moved = { ...third, advertise: { host: "127.0.0.99", etcd: 4000 } }
+  await withFile(JSON.stringify({ ...spec, nodes: [first, hidden, moved], roles: ["dns"] }), async (path) => {
+    const read = await Effect.runPromise(readSpec(path))
+    const seen = await Effect.runPromise(nodeOptions(read, "node01"))
+    t.deepEqual(seen.seeds, ["127.0.0.12:7000", "127.0.0.99:7720"])
+    t.deepEqual(seen.chainfire?.initial[2], {
+      name: "node03",
+      links: "127.0.0.99:7720",
+      etcd: "127.0.0.99:4000"
+    })
+    t.deepEqual([seen.advertised, seen.dialFrom, seen.roles], [undefined, undefined, ["dns"]])
+    const own = await Effect.runPromise(nodeOptions(read, "node02"))
+    t.like(own, { host: "127.0.0.12", port: 7710, dialFrom: "127.0.0.12", clientPort: 2389 })
+    t.deepEqual(own.advertised, { host: "127.0.0.12", links: 7000, etcd: 2389 })
+  })
+})
+
 test("what is wrong with a file is said, with the place", async (t) => {
   t.regex(await refusalOf("{"), /JSON/)
   t.regex(await refusalOf(JSON.stringify({ cluster: "west", nodes: [] })), /at nodes/)
@@ -70,6 +92,11 @@ test("what is wrong with a file is said, with the place", async (t) => {
   t.regex(await refusalOf(JSON.stringify(high)), /at nodes\.0\.etcd: .*65535/)
   const twins = { cluster: "west", nodes: [node, { ...node, links: 1, etcd: 2 }] }
   t.regex(await refusalOf(JSON.stringify(twins)), /two nodes have the same name, node01/)
+  const behind = { ...node, name: "node02", links: 1, etcd: 2, advertise: { links: 7700 } }
+  const hidden = { cluster: "west", nodes: [node, behind] }
+  t.regex(await refusalOf(JSON.stringify(hidden)), /two nodes have the same advertised address of links/)
+  const named = { cluster: "west", nodes: [{ ...node, dialFrom: "localhost" }] }
+  t.regex(await refusalOf(JSON.stringify(named)), /at nodes\.0\.dialFrom: is no IP address/)
   const clash = { cluster: "west", nodes: [node, { ...node, name: "node02", links: 1 }] }
   t.regex(await refusalOf(JSON.stringify(clash)), /two nodes have the same address for clients of etcd/)
 })

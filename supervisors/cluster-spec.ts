@@ -9,6 +9,7 @@
  * has to be added to the group first, and knows the others from here.
  */
 import { readFileSync } from "node:fs"
+import { isIP } from "node:net"
 import { Effect, Either, ParseResult, Schema } from "effect"
 import type { NodeOptions } from "./node.ts"
 import type { ChainfireMember } from "./trees/node.ts"
@@ -26,6 +27,22 @@ const NodeSpec = Schema.Struct({
   links: Port,
   /** The port for clients of etcd. */
   etcd: Port,
+  /** Where others reach it, as far as that is not where it listens: behind a proxy, or a translation of addresses. */
+  advertise: Schema.optionalWith(
+    Schema.Struct({
+      host: Schema.optionalWith(Schema.NonEmptyString, { exact: true }),
+      links: Schema.optionalWith(Port, { exact: true }),
+      etcd: Schema.optionalWith(Port, { exact: true })
+    }),
+    { exact: true }
+  ),
+  /** The address of its own that links to other nodes leave from; without it the system picks one. */
+  dialFrom: Schema.optionalWith(
+    Schema.String.pipe(Schema.filter((text) => isIP(text) !== 0 || "is no IP address")),
+    {
+      exact: true
+    }
+  ),
   zone: Schema.NonEmptyString,
   dataDirectory: Schema.NonEmptyString,
   /** PEM files. Needed for a host off the loopback. */
@@ -54,13 +71,24 @@ const unlike =
     return twice === undefined || `two nodes have the same ${what}, ${of(twice)}`
   }
 
+/** As others know it. */
+const reachedAt = ({ advertise, etcd, host, links }: NodeSpec) => ({ host, links, etcd, ...advertise })
+
+const memberOf = (node: NodeSpec): ChainfireMember => {
+  const { etcd, host, links } = reachedAt(node)
+  return { name: node.name, links: `${host}:${links}`, etcd: `${host}:${etcd}` }
+}
+
 export const ClusterSpec = Schema.Struct({
   cluster: Name,
-  nodes: Schema.NonEmptyArray(NodeSpec)
+  nodes: Schema.NonEmptyArray(NodeSpec),
+  /** Each of them one node at a time has; see docs/clustering.md, failover. */
+  roles: Schema.optionalWith(Schema.Array(Name), { default: () => [] })
 }).pipe(
   Schema.filter(unlike("name", ({ name }) => name)),
   Schema.filter(unlike("address of links", ({ host, links }) => `${host}:${links}`)),
-  Schema.filter(unlike("address for clients of etcd", ({ etcd, host }) => `${host}:${etcd}`))
+  Schema.filter(unlike("address for clients of etcd", ({ etcd, host }) => `${host}:${etcd}`)),
+  Schema.filter(unlike("advertised address of links", (node) => memberOf(node).links))
 )
 export type ClusterSpec = typeof ClusterSpec.Type
 
@@ -92,12 +120,6 @@ export const readSpec = (path: string): Effect.Effect<ClusterSpec, SpecRefused> 
     )
   )
 
-const memberOf = ({ etcd, host, links, name }: NodeSpec): ChainfireMember => ({
-  name,
-  links: `${host}:${links}`,
-  etcd: `${host}:${etcd}`
-})
-
 /** What one node of it is to do. */
 export const nodeOptions = (spec: ClusterSpec, name: string): Effect.Effect<NodeOptions, SpecRefused> =>
   Effect.gen(function* () {
@@ -106,13 +128,15 @@ export const nodeOptions = (spec: ClusterSpec, name: string): Effect.Effect<Node
       const known = spec.nodes.map((one) => one.name).join(", ")
       return yield* new SpecRefused({ path: spec.cluster, reason: `it has no node ${name}, only ${known}` })
     }
-    const { console, dataDirectory, etcd, host, joins, links, tls, zone } = own
+    const { advertise, console, dataDirectory, dialFrom, etcd, host, joins, links, tls, zone } = own
     const others = spec.nodes.filter((node) => node !== own)
     return {
       name,
       cluster: spec.cluster,
       dataDirectory,
       host,
+      ...(advertise !== undefined && { advertised: reachedAt(own) }),
+      ...(dialFrom !== undefined && { dialFrom }),
       ...(tls !== undefined && {
         tls: {
           cert: yield* readText(tls.certificate),
@@ -127,6 +151,7 @@ export const nodeOptions = (spec: ClusterSpec, name: string): Effect.Effect<Node
       clientPort: etcd,
       ...(console !== 0 && { consolePort: console }),
       chainfire: { initial: spec.nodes.filter((node) => !node.joins).map(memberOf), joins },
+      roles: spec.roles,
       work: []
     }
   })
@@ -154,5 +179,5 @@ export const localSpec = (count: number, folder: string): ClusterSpec => {
   })
   const [first, ...others] = nodes
   if (first === undefined) throw new RangeError("a cluster has at least one node")
-  return { cluster: "local", nodes: [first, ...others] }
+  return { cluster: "local", nodes: [first, ...others], roles: [] }
 }

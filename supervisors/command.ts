@@ -5,13 +5,16 @@
  *   npm start -- up --nodes 3                    three nodes on this machine
  *   npm start -- node --cluster FILE --name N    one node of a cluster that a file describes
  *   npm start -- restore --snapshot FILE --data-directory DIR
+ *   npm start -- chaos run SCENARIO              the chaos suite, as npm run chaos
  */
 import { Command, Options, ValidationError } from "@effect/cli"
+import { defaultTeardown } from "@effect/platform/Runtime"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Data, Effect, Layer, Schema } from "effect"
 import { fileJournals } from "#actors/platform/file-journal.ts"
 import { lmdbStores } from "#actors/platform/lmdb-stores.ts"
 import { restoreChainfire } from "./chainfire-restore.ts"
+import { runChaosSuite } from "./chaos-suite.ts"
 import { consolePort, nodeOptions, readSpec } from "./cluster-spec.ts"
 import { live } from "./live.ts"
 import { nodesMax, runLocalNodes } from "./local-nodes.ts"
@@ -92,6 +95,21 @@ const restore = Command.make("restore", { snapshot, dataDirectory }, ({ dataDire
   )
 ).pipe(Command.withDescription("fill the data directory of a member from a snapshot, before it starts"))
 
+const chaosSuite = (args: ReadonlyArray<string>) =>
+  runChaosSuite(args, (line) => process.stderr.write(`ultracloud: ${line}\n`)).pipe(
+    Effect.andThen((code) =>
+      Effect.sync(() => {
+        process.exitCode = code
+      })
+    ),
+    Effect.uninterruptible
+  )
+
+/** For the help; the arguments of the suite are its own, so they are passed on before they are looked at. */
+const chaos = Command.make("chaos", {}, () => chaosSuite([])).pipe(
+  Command.withDescription("play scenarios against a cluster; all that follows goes to the chaos suite")
+)
+
 const complain = (message: string) => Effect.sync(() => process.stderr.write(`ultracloud: ${message}\n`))
 
 const usageError = Effect.sync(() => {
@@ -99,17 +117,23 @@ const usageError = Effect.sync(() => {
 })
 
 const ultracloud = Command.make("ultracloud", {}, () => alone).pipe(
-  Command.withSubcommands([up, node, restore])
+  Command.withSubcommands([up, node, restore, chaos])
 )
 const run = Command.run(ultracloud, { name: "ultracloud", version: "0.1.0" })
 
 // Whoever read our output is gone (`npm start | head`): stop in order instead of crashing on it.
 process.stdout.on("error", () => process.kill(process.pid, "SIGINT"))
 
+const [, , first, ...rest] = process.argv
+
 NodeRuntime.runMain(
-  run(process.argv).pipe(
+  (first === "chaos" ? chaosSuite(rest) : run(process.argv)).pipe(
     Effect.catchIf(ValidationError.isValidationError, () => usageError),
     Effect.provide(NodeContext.layer)
   ),
-  { disableErrorReporting: true }
+  {
+    disableErrorReporting: true,
+    // What the suite ended with stays, also after Ctrl-C.
+    teardown: (exit, onExit) => defaultTeardown(exit, (code) => onExit(Number(process.exitCode ?? code)))
+  }
 )

@@ -32,7 +32,10 @@ export const runLocalNodes = (count: number, folder: string) =>
   })
 
 /** All nodes of a cluster have one key: the first makes it. */
-const shareKey = (cluster: string, [first, ...others]: readonly [NodeSpec, ...Array<NodeSpec>]) =>
+export const shareKey = (
+  cluster: string,
+  [first, ...others]: readonly [NodeSpec, ...ReadonlyArray<NodeSpec>]
+) =>
   Effect.gen(function* () {
     yield* openTokens(first.dataDirectory, cluster)
     const key = join(first.dataDirectory, keyFileName)

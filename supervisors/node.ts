@@ -13,6 +13,7 @@ import * as ActorSystem from "#actors/kernel/system.ts"
 import type { LinkTls } from "#actors/platform/certificates.ts"
 import { fileJournals } from "#actors/platform/file-journal.ts"
 import { grpcListener } from "#actors/platform/grpc-listener.ts"
+import { linkAddress } from "#actors/platform/link-address.ts"
 import { lmdbStores } from "#actors/platform/lmdb-stores.ts"
 import { ScryptSecrets } from "#actors/platform/scrypt-secrets.ts"
 import type { OnRefused } from "#actors/platform/socketio-door.ts"
@@ -29,6 +30,10 @@ export interface NodeOptions extends NodeTreeOptions {
   /** Holds the key of the cluster and the operator's token; see actors/platform/tokens.ts. */
   readonly dataDirectory: string
   readonly host?: string
+  /** Where others reach it, if that is not where it listens. */
+  readonly advertised?: { readonly host: string; readonly links: number; readonly etcd: number }
+  /** The address of its own that links to other nodes leave from. */
+  readonly dialFrom?: string
   /** Needed for a host off the loopback: nodes then show each other certificates instead of tokens. */
   readonly tls?: LinkTls
   /** Whether clients of etcd have to show a certificate, where there is TLS. */
@@ -63,7 +68,7 @@ export const runNode = <A, E, R>(
   use: (system: ActorSystem.ActorSystem, addresses: Addresses) => Effect.Effect<A, E, R>
 ) =>
   Effect.gen(function* () {
-    const { clientPort, dataDirectory, host, name, port, tls } = options
+    const { advertised, clientPort, dataDirectory, dialFrom, host, name, port, tls } = options
     const tokens = yield* openTokens(dataDirectory, options.cluster)
     const self = { protocol: protocolVersion, cluster: options.cluster, name, bootId: randomUUID() }
     const { consolePort, work } = options
@@ -86,7 +91,11 @@ export const runNode = <A, E, R>(
     }
     const where = { ...(host !== undefined && { host }), ...(tls !== undefined && { tls }) }
     const ports = Layer.mergeAll(
-      socketioLinks({ self, tokens, port, onRefused, ...where }),
+      socketioLinks({
+        ...{ self, tokens, port, dialFrom, onRefused },
+        ...(advertised !== undefined && { advertised: { host: advertised.host, port: advertised.links } }),
+        ...where
+      }),
       grpcListener({
         port: clientPort,
         certificateNeeded: options.clientCertificates === "needed",
@@ -100,7 +109,8 @@ export const runNode = <A, E, R>(
     return yield* Effect.gen(function* () {
       const links = yield* Links
       const grpc = yield* Grpc
-      const addresses = { links: links.self.address, etcd: grpc.address }
+      const etcd = advertised === undefined ? grpc.address : linkAddress(advertised.host, advertised.etcd)
+      const addresses = { links: links.self.address, etcd }
       const scheme = tls === undefined ? "http" : "https"
       const tree = node.tree({ self: links.self, addresses, scheme })
       const system = yield* ActorSystem.make(name, tree)

@@ -62,7 +62,7 @@ const take = (directory: string): Holder | undefined => {
   rmSync(draft, { force: true })
   const file = openSync(draft, "wx", 0o600)
   try {
-    writeFileSync(file, `${process.pid} ${startOf(process.pid) ?? ""}\n`)
+    writeFileSync(file, `${process.pid} ${processStart(process.pid) ?? ""}\n`)
     fsyncSync(file)
   } finally {
     closeSync(file)
@@ -107,7 +107,7 @@ const holderOf = (path: string): Holder | undefined => {
 }
 
 const isAlive = ({ pid, started }: Holder): boolean => {
-  const startedNow = startOf(pid)
+  const startedNow = processStart(pid)
   if (startedNow !== undefined) return started === "" || started === startedNow
   return process.platform !== "linux" && Number.isInteger(pid) && pid > 0 && answers(pid)
 }
@@ -120,8 +120,8 @@ const answers = (pid: number): boolean => {
   }
 }
 
-/** The 22nd field of /proc/<pid>/stat; the second one is a name that may hold spaces and parentheses. */
-const startOf = (pid: number): string | undefined => {
+/** In ticks since boot: the 22nd field of /proc/<pid>/stat. The second one is a name that may hold spaces and parentheses. */
+export const processStart = (pid: number): string | undefined => {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ")
     // A zombie holds nothing any more.

@@ -3,10 +3,13 @@
  * many there are. A page that is damaged can take the process that reads it down with it: this is for processes
  * that may die.
  */
+import { statSync } from "node:fs"
 import { LmdbEngine } from "./lmdb-engine.ts"
 
 /** How many entries there are. Throws what is wrong, unless it ends the process. */
 export const verifyEntries = async (path: string): Promise<number> => {
+  // The power went before lmdb had written anything. Whoever only reads such a file dies of it, who writes begins it.
+  if (statSync(path).size === 0) return 0
   const engine = new LmdbEngine({ path, bytesMax: 2 ** 30, readOnly: true })
   try {
     let entries = 0

@@ -49,6 +49,8 @@ export interface Dialer {
   readonly tokens: Tokens
   readonly tls: LinkTls | undefined
   readonly insecure: boolean
+  /** The address that connections leave from. */
+  readonly dialFrom: string | undefined
   /** Our token of this moment. */
   readonly ownToken: Effect.Effect<string>
   /** Links and attempts that are not over, and what lies below them. When the layer closes, it ends them. */
@@ -97,7 +99,7 @@ export class Attempt {
   constructor(dialer: Dialer, address: string, token: string | undefined) {
     this.#dialer = dialer
     this.#address = address
-    const { self, tls } = dialer
+    const { dialFrom, self, tls } = dialer
     const malformed = () => this.#link?.receive(undefined)
     const manager = new Manager(`${tls === undefined ? "ws" : "wss"}://${address}`, {
       reconnection: false,
@@ -110,6 +112,7 @@ export class Attempt {
           perMessageDeflate: false,
           maxPayload: messageBytesMax,
           sockets: dialer.sockets,
+          ...(dialFrom !== undefined && { localAddress: dialFrom }),
           ...(tls === undefined ? undefined : this.#tlsOptions(tls))
         }
       }

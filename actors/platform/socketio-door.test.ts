@@ -1,7 +1,7 @@
 /** Who is let in and who is not: tokens, certificates, entrances. Certificates are made with openssl. */
 import { execFileSync } from "node:child_process"
 import { readFileSync } from "node:fs"
-import { connect as connectTcp } from "node:net"
+import { connect as connectTcp, createServer, type Server } from "node:net"
 import { join } from "node:path"
 import { inspect } from "node:util"
 import test from "ava"
@@ -243,7 +243,7 @@ test("with certificates of one authority nodes link, on any interface, and know 
   run(
     Effect.gen(function* () {
       const { issue } = yield* authorityOf("ours")
-      const far = { tls: issue("far"), host: "0.0.0.0", advertisedHost: "127.0.0.1" }
+      const far = { tls: issue("far"), host: "0.0.0.0", advertised: { host: "127.0.0.1" } }
       const { links } = yield* guarded("far", far)
       const near = yield* node("near", { tls: issue("near") })
       const heard = yield* Deferred.make<string>()
@@ -254,6 +254,33 @@ test("with certificates of one authority nodes link, on any interface, and know 
       t.deepEqual(link.identity, { actorId: "SYSTEM::far", grants: admin })
       link.close("seen")
       t.is(yield* Deferred.await(heard), "seen")
+    })
+  ))
+
+test("a node behind a proxy is introduced by what it advertises, and dials from the address that it is told", (t) =>
+  run(
+    Effect.gen(function* () {
+      const callers: Array<string | undefined> = []
+      const { links: far } = yield* guarded("far")
+      const { address } = far.self
+      const behind = yield* Effect.acquireRelease(
+        Effect.async<Server>((resume) => {
+          const proxy = createServer((caller) => {
+            callers.push(caller.remoteAddress)
+            const onward = connectTcp(Number(address.split(":")[1]), "127.0.0.1")
+            caller.on("error", () => onward.destroy()).pipe(onward)
+            onward.on("error", () => caller.destroy()).pipe(caller)
+          }).listen(0, "127.0.0.1", () => resume(Effect.succeed(proxy)))
+        }),
+        (proxy) => Effect.sync(() => proxy.close())
+      )
+      const bound = behind.address()
+      const port = typeof bound === "object" && bound !== null ? bound.port : 0
+      const near = yield* node("near", { dialFrom: "127.0.0.77", advertised: { port } })
+      t.is(near.self.address, `127.0.0.1:${port}`)
+      const link = yield* near.dial(`127.0.0.1:${port}`, () => silent)
+      t.is(link.introduction.name, "far")
+      t.deepEqual(callers, ["127.0.0.77"])
     })
   ))
 

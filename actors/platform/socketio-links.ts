@@ -35,8 +35,10 @@ export interface SocketioLinksOptions {
   readonly host?: string
   /** 0 is any that is free. */
   readonly port?: number
-  /** The host under which others reach us, where it is not the one we listen on. */
-  readonly advertisedHost?: string | undefined
+  /** Where others reach us, as far as it is not where we listen. */
+  readonly advertised?: { readonly host?: string; readonly port?: number }
+  /** The address that we dial from; the system picks one if nothing is said. */
+  readonly dialFrom?: string | undefined
   readonly tls?: LinkTls | undefined
   /** Lets links leave this machine without TLS. Anybody between the ends can then do anything. */
   readonly insecure?: boolean
@@ -67,8 +69,10 @@ const openLinks = (options: SocketioLinksOptions) =>
     const listening = yield* Effect.acquireRelease(listen(options, host, port), (opened) =>
       endConnections(opened, dialed)
     )
-    const reachedAt = options.advertisedHost ?? (isWildcard(host) ? hostname() : host)
-    const self: Introduction = { ...options.self, address: linkAddress(reachedAt, listening.port) }
+    const { advertised = {}, dialFrom } = options
+    const reachedAt = advertised.host ?? (isWildcard(host) ? hostname() : host)
+    const address = linkAddress(reachedAt, advertised.port ?? listening.port)
+    const self: Introduction = { ...options.self, address }
     const ownToken = tokens.sign(systemIdentity(self.name), { expiresIn: ownTokenLife })
     const door: Door = {
       self,
@@ -98,6 +102,7 @@ const openLinks = (options: SocketioLinksOptions) =>
       tokens,
       tls,
       insecure,
+      dialFrom,
       ownToken,
       closed: () => (closed ? closeReason : undefined)
     }

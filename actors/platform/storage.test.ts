@@ -1,6 +1,15 @@
 /** Storage on real files: the contracts, kill -9, full disks, rotten bytes, two processes at once. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -12,7 +21,7 @@ import { entryBytes } from "../kernel/fixtures/journal-model.ts"
 import { storeContract } from "../kernel/fixtures/store-contract.ts"
 import { Journals } from "../kernel/ports/journal.ts"
 import { isStorageFault } from "../kernel/ports/storage-faults.ts"
-import { type StoreLimits, Stores } from "../kernel/ports/store.ts"
+import { type Store, type StoreEnvironment, type StoreLimits, Stores } from "../kernel/ports/store.ts"
 import { backupOf, restoreInto } from "../kernel/store/store-backup.ts"
 import { readBackup, writeBackup } from "./backup-files.ts"
 import { fileJournals } from "./file-journal.ts"
@@ -296,6 +305,22 @@ test("rotten bytes in the file of lmdb are a fault or make no difference, and th
     faults++
   }
   t.true(faults > 2, `${faults}`)
+})
+
+test("a power cut while lmdb makes its file leaves one without content, and the stores open all the same", async (t) => {
+  const directory = newDirectory()
+  mkdirSync(join(directory, "stores"))
+  writeFileSync(join(directory, "stores", "data.mdb"), "")
+  const opened = (use: (store: Store, stores: StoreEnvironment) => void) =>
+    run(
+      Effect.gen(function* () {
+        const stores = yield* storesIn(directory)
+        use(yield* stores.open("things"), stores)
+        yield* stores.flushed
+      })
+    )
+  await opened((store, stores) => stores.write([{ op: "put", store, key: key(1), value: key(2) }]))
+  await opened((store) => t.is(Buffer.compare(store.get(key(1)) ?? new Uint8Array(0), key(2)), 0))
 })
 
 // What is on a disk when the power goes, and not what the page cache knows

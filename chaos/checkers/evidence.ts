@@ -49,11 +49,16 @@ export interface Holding {
   readonly holder: string
   /** Each new holder has a larger one: a creation revision, or an epoch. */
   readonly fence: number
+  /** Then it certainly did not believe so yet. */
+  readonly notBeforeMillis: number
+  /** From then on it certainly did: it was told, or said so itself. */
   readonly fromMillis: number
-  /** When it gave it back, or stopped believing; undefined: it held it to the end. */
+  /** When it gave it back, or stopped believing, at the earliest; undefined: it held it to the end. */
   readonly untilMillis: number | undefined
-  /** The lease behind it by the holder's own clock: it was to stop believing then. */
-  readonly leaseMillis: number
+  /** When it was told that it has it no longer, without having given it back. */
+  readonly lostMillis: number | undefined
+  /** The lease behind it by the holder's own clock: it was to stop believing then. Undefined: there is none. */
+  readonly leaseMillis: number | undefined
   /** Whether what it guards refuses whoever comes with a smaller fence. */
   readonly fenced: boolean
 }

@@ -78,12 +78,16 @@ export class Observer {
     )
   }
 
-  /** Once all of these have been seen. */
   readonly view = (): View => ({
     leader: this.leader,
     acknowledged: this.#acknowledged(),
-    members: [...this.#latest].flatMap(([node, status]) => (status === undefined ? [] : [node]))
+    up: this.up
   })
+
+  /** Who answered when they were asked last. */
+  get up(): ReadonlyArray<NodeName> {
+    return [...this.#latest].flatMap(([node, status]) => (status === undefined ? [] : [node]))
+  }
 
   /** Who leads in the latest term, by its own account. */
   get leader(): NodeName | undefined {

@@ -20,8 +20,6 @@ export interface Scenario {
   readonly checks: ReadonlyArray<Check>
   /** How often nodes are looked at; see chaos/harness/observer.ts. */
   readonly pace?: Pace
-  /** Paths of actors, in which crashes are part of the plan. */
-  readonly crashes?: ReadonlyArray<RegExp>
 }
 
 /** In milliseconds, which are multiplied with the slowness of the world. */

@@ -1,22 +1,30 @@
 /**
  * A part of a simulated world that can lose its power: once it is off, nothing armed inside it happens
- * any more. While it is paused, as a process that gets no CPU, it happens later. Time and dice are the world's.
+ * any more. While it is paused, as a process that gets no CPU, it happens later. The dice are the world's, and so
+ * is the time unless it is given a clock of its own.
  */
-import { Layer } from "effect"
-import { WorldClock } from "#actors/kernel/ports/clock.ts"
+import { type Fiber, FiberRef, Layer, type Scheduler } from "effect"
+import { type WorldClock as Clock, WorldClock } from "#actors/kernel/ports/clock.ts"
 import { Randomness } from "#actors/kernel/ports/randomness.ts"
 import { Scheduling } from "#actors/kernel/ports/scheduling.ts"
 import type { SimWorld } from "./world.ts"
 
 export class Compartment {
   readonly layer: Layer.Layer<WorldClock | Randomness | Scheduling>
+  /** For fibers that start and end with it, beside those of an actor system. */
+  readonly scheduler: Scheduler.Scheduler
   #on = true
   /** While it is paused: what has to happen after the pause, in order. */
   #held: Array<() => void> | undefined
 
-  constructor(world: SimWorld) {
+  constructor(world: SimWorld, clock: Clock = world.clock) {
     const whileOn = (task: () => void) => () => this.run(task)
-    const { clock, prng, scheduling } = world
+    const { prng, scheduling } = world
+    this.scheduler = {
+      scheduleTask: (task) => scheduling.arm(whileOn(task), "soon"),
+      shouldYield: (fiber: Fiber.RuntimeFiber<unknown, unknown>) =>
+        fiber.currentOpCount > fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield) ? 0 : false
+    }
     this.layer = Layer.mergeAll(
       Layer.succeed(WorldClock, {
         ...clock,

@@ -35,6 +35,7 @@ import type { SimWorld } from "./world.ts"
 
 export interface DiskWeather {
   readonly latencyMillisMax: number
+  readonly syncMillisMin: number
   readonly syncMillisMax: number
   /** The share of writes and syncs that end with EIO. */
   readonly ioErrors: number
@@ -44,10 +45,14 @@ export interface DiskWeather {
 
 export const fairDisk: DiskWeather = {
   latencyMillisMax: 0.2,
+  syncMillisMin: 0,
   syncMillisMax: 5,
   ioErrors: 0,
   bytesMax: Number.POSITIVE_INFINITY
 }
+
+/** Of files of the journal: a simulated disk is held in memory, several times. */
+const segmentBytes = 256 * 1024
 
 type Change =
   | { readonly kind: "write"; readonly position: number; readonly bytes: Uint8Array }
@@ -102,7 +107,7 @@ export class SimDisk {
             const directory = this.#directory()
             return yield* openJournal({
               directory,
-              limits: { ...journalLimits, ...limits },
+              limits: { ...journalLimits, segmentBytes, ...limits },
               soon: (task) => scheduling.arm(task, "soon"),
               salt: () => Math.floor(randomness.next() * 2 ** 32)
             })
@@ -119,6 +124,7 @@ export class SimDisk {
         bytesMax: () => this.weather.bytesMax - this.#bytes(),
         lies: () => this.lies,
         isOn: this.#whileThisLife(),
+        tell: (task) => this.tell(task),
         limits: storeLimits
       })
     )
@@ -307,7 +313,8 @@ export class SimDisk {
   }
 
   #syncMillis(): number {
-    return this.#prng.next() * this.weather.syncMillisMax
+    const { syncMillisMax, syncMillisMin } = this.weather
+    return syncMillisMin + this.#prng.next() * (syncMillisMax - syncMillisMin)
   }
 
   #inTurn(inode: SimInode, millis: number, task: () => void): void {

@@ -3,8 +3,9 @@
  *
  * A link behaves as TCP does. What is sent into a cut waits, and arrives in order if the cut heals within
  * the time that silence is borne; otherwise both ends give the link up. A process that is killed is missed
- * at once, since its kernel says so; a machine that loses its power only by its silence. Batches cross as
- * structured clones, so what no wire would carry is found here.
+ * at once, since its kernel says so; a machine that loses its power only by its silence, and so is a process that
+ * stands still. Packets that get lost are sent again, so a bad network is a slow one. Batches cross as structured
+ * clones, so what no wire would carry is found here.
  */
 import { deserialize, serialize } from "node:v8"
 import { Effect, Layer } from "effect"
@@ -20,6 +21,7 @@ import {
   silenceMillisMax
 } from "#actors/kernel/ports/links.ts"
 import { type Identity, type Introduction, type LinkFault, mismatch, Unreachable } from "#protocols/links.ts"
+import { approximateBytes } from "#protocols/wire/frames.ts"
 import type { Prng } from "./prng.ts"
 import type { SimWorld } from "./world.ts"
 
@@ -28,8 +30,35 @@ const killNoticedMillisMax = 50
 
 export const simPacking: Packing = { pack: serialize, unpack: (bytes) => deserialize(bytes) }
 
+/** What the network does to all that goes over it; as `Network` in chaos/faults/action.ts has it. */
+export interface LinkWeather {
+  /** Each of these shares of packets has to be sent again, or is waited for by those behind it. */
+  readonly loss: number
+  readonly reorder: number
+  readonly delayMillis: number
+  readonly jitterMillis: number
+  /** Of each direction between two addresses; 0 is no bound. */
+  readonly bytesPerSecond: number
+}
+
+export const fairLinks: LinkWeather = {
+  loss: 0,
+  reorder: 0,
+  delayMillis: 0,
+  jitterMillis: 0,
+  bytesPerSecond: 0
+}
+
+/** As Linux does: 200 ms, and twice as long each time. */
+const retransmissionMillis = 200
+const retransmissionsMax = 6
+
 interface SimNode {
   readonly caller: Caller
+  /** How its process hears of what arrives: later when it stands still. */
+  readonly tell: (task: () => void) => void
+  /** Which of its pauses it is in. */
+  pause: object | undefined
   readonly doorkeepers: Map<Entrance, Doorkeeper>
   readonly ends: Set<End>
   on: boolean
@@ -49,10 +78,14 @@ interface End {
 
 export class SimLinks {
   latencyMillisMax = 3
+  weather: LinkWeather = fairLinks
   readonly #world: SimWorld
   readonly #prng: Prng
   readonly #nodes = new Map<string, SimNode>()
-  readonly #cuts = new Set<string>()
+  /** Each with what tells it from a later one. */
+  readonly #cuts = new Map<string, object>()
+  /** Until when the wire between two is busy. */
+  readonly #busyMillis = new Map<string, number>()
   /** Batches that arrived. */
   delivered = 0
 
@@ -62,12 +95,16 @@ export class SimLinks {
   }
 
   /** The port of a node or client with that introduction; its address is where others dial it. */
-  layer(introduction: Introduction, identity: Identity = nodeIdentity(introduction)): Layer.Layer<Links> {
+  layer(
+    introduction: Introduction,
+    identity: Identity = nodeIdentity(introduction),
+    tell: (task: () => void) => void = now
+  ): Layer.Layer<Links> {
     return Layer.scoped(
       Links,
       Effect.map(
         Effect.acquireRelease(
-          Effect.sync(() => this.#start({ introduction, identity })),
+          Effect.sync(() => this.#start({ introduction, identity }, tell)),
           (node) => Effect.sync(() => this.#stop(node))
         ),
         (node) => ({
@@ -96,7 +133,7 @@ export class SimLinks {
         over = true
         resume(effect)
       }
-      const from = this.#nodes.get(caller.introduction.address) ?? newNode(caller)
+      const from = this.#nodes.get(caller.introduction.address) ?? newNode(caller, now)
       this.#after(() => {
         if (over) return
         const target = this.#nodes.get(address)
@@ -105,6 +142,9 @@ export class SimLinks {
           return this.#after(() => answer(Effect.fail(refused)))
         }
         if (this.#isCut(from, target) || this.#isCut(target, from)) return
+        target.tell(() => knock(target))
+      })
+      const knock = (target: SimNode) => {
         const keeper = target.doorkeepers.get(entrance)
         if (keeper === undefined) {
           const closed = new Unreachable({ address, reason: "nobody is let in there yet" })
@@ -120,7 +160,7 @@ export class SimLinks {
           answer(Effect.succeed(link))
         })
         far.listener = keeper.opened(this.#linkOf(far, caller))
-      })
+      }
       const timeout = this.#world.clock.alarm(dialMillisMax, () =>
         answer(Effect.fail(new Unreachable({ address, reason: `no answer within ${dialMillisMax} ms` })))
       )
@@ -135,9 +175,11 @@ export class SimLinks {
 
   /** Nothing gets from one address to the other. */
   cut(from: string, to: string): void {
-    this.#cuts.add(pair(from, to))
+    if (this.#cuts.has(pair(from, to))) return
+    const cut = {}
+    this.#cuts.set(pair(from, to), cut)
     this.#world.clock.alarm(silenceMillisMax, () => {
-      if (!this.#cuts.has(pair(from, to))) return
+      if (this.#cuts.get(pair(from, to)) !== cut) return
       for (const end of this.#endsBetween(from, to))
         this.#lose(end, `no sign of it for ${silenceMillisMax} ms`)
     })
@@ -155,13 +197,34 @@ export class SimLinks {
 
   heal(): void {
     this.#cuts.clear()
-    for (const { ends } of this.#nodes.values()) {
-      for (const end of ends) {
-        const { held } = end
-        end.held = []
-        for (const arrive of held) this.#arrive(end, arrive)
+    for (const { ends } of this.#nodes.values()) for (const end of ends) this.#release(end)
+  }
+
+  /** What was sent meanwhile arrives now. */
+  mend(from: string, to: string): void {
+    this.#cuts.delete(pair(from, to))
+    for (const end of this.#nodes.get(from)?.ends ?? [])
+      if (end.other()?.node.caller.introduction.address === to) this.#release(end)
+  }
+
+  /** It stands still: others hear nothing of it, until they give it up. */
+  pause(address: string): void {
+    const node = this.#nodes.get(address)
+    if (node === undefined) return
+    const pause = {}
+    node.pause = pause
+    this.#world.clock.alarm(silenceMillisMax, () => {
+      if (node.pause !== pause) return
+      for (const end of [...node.ends]) {
+        const other = end.other()
+        if (other !== undefined) this.#close(other, `no sign of it for ${silenceMillisMax} ms`)
       }
-    }
+    })
+  }
+
+  resume(address: string): void {
+    const node = this.#nodes.get(address)
+    if (node !== undefined) node.pause = undefined
   }
 
   /** What `kill -9` does: the kernel lives on and resets the connections. */
@@ -176,8 +239,8 @@ export class SimLinks {
 
   // Inside
 
-  #start(caller: Caller): SimNode {
-    const node = newNode(caller)
+  #start(caller: Caller, tell: (task: () => void) => void): SimNode {
+    const node = newNode(caller, tell)
     this.#nodes.set(caller.introduction.address, node)
     return node
   }
@@ -215,33 +278,74 @@ export class SimLinks {
       send: (batch) => {
         if (end.closed) return
         const copy: unknown = structuredClone(batch)
-        this.#arrive(end, () => {
-          const receiver = end.other()
-          if (receiver === undefined || receiver.closed || !receiver.node.on) return
-          this.delivered++
-          receiver.listener?.onBatch(copy)
-        })
+        this.#arrive(
+          end,
+          () => {
+            const receiver = end.other()
+            if (receiver === undefined || receiver.closed || !receiver.node.on) return
+            this.delivered++
+            receiver.node.tell(() => receiver.listener?.onBatch(copy))
+          },
+          copy
+        )
       },
       close: (reason) => this.#close(end, reason)
     }
   }
 
   /** In order behind all that was sent from this end before. */
-  #arrive(end: End, arrive: () => void): void {
+  #arrive(end: End, arrive: () => void, batch?: unknown): void {
     const to = end.other()
     if (to !== undefined && this.#isCut(end.node, to.node)) return void end.held.push(arrive)
     const { nowMillis } = this.#world
-    end.arrivesMillis = Math.max(end.arrivesMillis, nowMillis + this.#prng.next() * this.latencyMillisMax)
+    const wireMillis = to === undefined ? 0 : this.#onWireMillis(end.node, to.node, batch)
+    end.arrivesMillis = Math.max(end.arrivesMillis, nowMillis + wireMillis + this.#latency())
     this.#world.clock.alarm(end.arrivesMillis - nowMillis, arrive)
+  }
+
+  #release(end: End): void {
+    const { held } = end
+    end.held = []
+    for (const arrive of held) this.#arrive(end, arrive)
+  }
+
+  #latency(): number {
+    const latencyMillis = this.#prng.next() * this.latencyMillisMax
+    const { weather } = this
+    if (weather === fairLinks) return latencyMillis
+    const { delayMillis, jitterMillis, loss, reorder } = weather
+    const delayedMillis = latencyMillis + delayMillis + this.#prng.next() * jitterMillis
+    // Those behind it have arrived, and are waited for no more than it is.
+    const overtakenMillis = this.#prng.chance(reorder) ? this.#prng.next() * (delayedMillis + 1) : 0
+    let resentMillis = 0
+    for (let sent = 0; sent < retransmissionsMax && this.#prng.chance(loss); sent++)
+      resentMillis += retransmissionMillis * 2 ** sent
+    return delayedMillis + overtakenMillis + resentMillis
+  }
+
+  /** How long it is until the last byte is on the wire. */
+  #onWireMillis(from: SimNode, to: SimNode, batch: unknown): number {
+    const { bytesPerSecond } = this.weather
+    if (bytesPerSecond === 0) return 0
+    const { nowMillis } = this.#world
+    const wire = pair(from.caller.introduction.address, to.caller.introduction.address)
+    const beginsMillis = Math.max(nowMillis, this.#busyMillis.get(wire) ?? 0)
+    const endsMillis = beginsMillis + (approximateBytes(batch) / bytesPerSecond) * 1_000
+    this.#busyMillis.set(wire, endsMillis)
+    return endsMillis - nowMillis
   }
 
   #close(end: End, reason: string): void {
     if (end.closed) return
     this.#lose(end, reason)
-    this.#arrive(end, () => {
-      const other = end.other()
-      if (other !== undefined) this.#lose(other, reason)
-    })
+    const other = end.other()
+    if (other === undefined) return
+    // Nobody sends the last word again: who did not get it hears nothing more.
+    if (this.#isCut(end.node, other.node))
+      this.#world.clock.alarm(silenceMillisMax, () =>
+        this.#lose(other, `no sign of it for ${silenceMillisMax} ms`)
+      )
+    else this.#arrive(end, () => this.#lose(other, reason))
   }
 
   #lose(end: End, reason: string): void {
@@ -249,7 +353,7 @@ export class SimLinks {
     end.closed = true
     end.held = []
     end.node.ends.delete(end)
-    if (end.node.on) end.listener?.onClosed(reason)
+    if (end.node.on) end.node.tell(() => end.listener?.onClosed(reason))
   }
 
   #endsBetween(one: string, two: string): ReadonlyArray<End> {
@@ -264,11 +368,20 @@ export class SimLinks {
   }
 
   #after(task: () => void): void {
-    this.#world.clock.alarm(this.#prng.next() * this.latencyMillisMax, task)
+    this.#world.clock.alarm(this.#latency(), task)
   }
 }
 
-const newNode = (caller: Caller): SimNode => ({ caller, doorkeepers: new Map(), ends: new Set(), on: true })
+const now = (task: () => void): void => task()
+
+const newNode = (caller: Caller, tell: (task: () => void) => void): SimNode => ({
+  caller,
+  tell,
+  pause: undefined,
+  doorkeepers: new Map(),
+  ends: new Set(),
+  on: true
+})
 
 const newEnd = (node: SimNode, other: () => End | undefined): End => ({
   node,

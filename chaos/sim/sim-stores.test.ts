@@ -128,3 +128,33 @@ test("after EIO and ENOSPC nothing more is taken, reads go on, and what was flus
     )
   }
 })
+
+test("who opens a store after the disk has failed begins from what is durable, and others stay cut off", (t) => {
+  const world = new SimWorld(8)
+  const disk = new SimDisk(world)
+  world.run(
+    Effect.gen(function* () {
+      const stores = yield* storesOn(disk)
+      const [store, others] = [yield* stores.open("things"), yield* stores.open("others")]
+      const put = (into: typeof store, number: number) =>
+        stores.write([{ op: "put", store: into, key: Uint8Array.of(number), value: new Uint8Array(8) }])
+      put(store, 1)
+      yield* stores.flushed
+      disk.weather = { ...fairDisk, ioErrors: 1 }
+      put(store, 2)
+      const fault = yield* Effect.flip(stores.flushed)
+      disk.weather = fairDisk
+      const again = yield* stores.open("things")
+      t.deepEqual(
+        [...again.range()].map(({ key }) => key[0]),
+        [1]
+      )
+      put(again, 3)
+      yield* stores.flushed
+      for (const old of [store, others]) t.throws(() => put(old, 4), { message: fault.message })
+      put(yield* stores.open("others"), 5)
+      yield* stores.flushed
+      t.is([...again.range()].length, 2)
+    }).pipe(Effect.scoped)
+  )
+})

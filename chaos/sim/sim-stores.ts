@@ -31,6 +31,7 @@ export interface SimStoreWeather {
   readonly bytesMax: () => number
   readonly lies: () => boolean
   readonly isOn: () => boolean
+  readonly tell: (task: () => void) => void
   readonly limits: Partial<StoreLimits>
 }
 
@@ -153,10 +154,12 @@ const commit = (
   weather.clock.alarm(weather.flushMillis(), () => {
     if (!weather.isOn()) return
     disk.underWay = undefined
-    if (weather.broken()) return done(new StorageBroken({ path, operation: "commit", reason: "EIO" }))
-    if (bytes > weather.bytesMax())
-      return done(new StorageFull({ path, reason: "commit ended with ENOSPC", definite: false }))
-    apply()
-    done(undefined)
+    const fault = weather.broken()
+      ? new StorageBroken({ path, operation: "commit", reason: "EIO" })
+      : bytes > weather.bytesMax()
+        ? new StorageFull({ path, reason: "commit ended with ENOSPC", definite: false })
+        : undefined
+    if (fault === undefined) apply()
+    weather.tell(() => done(fault))
   })
 }

@@ -24,6 +24,11 @@ const epochMillis = 1_767_225_600_000
 export interface Limits {
   /** A run that goes on longer, in virtual time, has failed to end. */
   readonly limitMillis: number
+  /**
+   * The program watches what the seed plays with and is no part of it: its fibers take their turns in order, and
+   * one turn more or less changes nothing for others.
+   */
+  readonly isOutside?: boolean
 }
 
 export class SimulationStuck extends Error {
@@ -37,7 +42,8 @@ export class SimWorld {
   readonly trace: Array<string> = []
   readonly #order: Prng
   readonly #alarms = new TimerWheel(0)
-  #runnable: Array<() => void> = []
+  readonly #runnable: Array<() => void> = []
+  readonly #outside: Array<() => void> = []
   #turnsAtOnce = 0
 
   constructor(seed: number) {
@@ -84,7 +90,7 @@ export class SimWorld {
    */
   run<A, E>(
     program: Effect.Effect<A, E, WorldClock | Randomness | Scheduling>,
-    { limitMillis }: Limits = { limitMillis: 3_600_000 }
+    { isOutside = false, limitMillis }: Limits = { limitMillis: 3_600_000 }
   ): A {
     const fiber = Effect.runFork(
       program.pipe(
@@ -92,7 +98,7 @@ export class SimWorld {
         Effect.withClock(effectClock(this.clock, new Timers(this.clock))),
         Effect.withRandom(Random.make(this.prng.below(2 ** 32)))
       ),
-      { scheduler: this.#scheduler }
+      { scheduler: this.#schedulerOf(isOutside ? this.#outside : this.#runnable) }
     )
     const untilMillis = this.nowMillis + limitMillis
     for (let exit = fiber.unsafePoll(); ; exit = fiber.unsafePoll()) {
@@ -110,6 +116,12 @@ export class SimWorld {
   }
 
   #step(untilMillis: number): boolean {
+    if (this.#outside.length > 0) {
+      if (++this.#turnsAtOnce > turnsAtOnceMax) throw this.#circling()
+      const tasks = this.#outside.splice(0)
+      for (const task of tasks) task()
+      return true
+    }
     const { length } = this.#runnable
     if (length > 0) {
       if (++this.#turnsAtOnce > turnsAtOnceMax) throw this.#circling()
@@ -143,9 +155,11 @@ export class SimWorld {
     )
   }
 
-  readonly #scheduler: Scheduler.Scheduler = {
-    scheduleTask: (task) => void this.#runnable.push(task),
-    shouldYield: (fiber: Fiber.RuntimeFiber<unknown, unknown>) =>
-      fiber.currentOpCount > fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield) ? 0 : false
+  #schedulerOf(tasks: Array<() => void>): Scheduler.Scheduler {
+    return {
+      scheduleTask: (task) => void tasks.push(task),
+      shouldYield: (fiber: Fiber.RuntimeFiber<unknown, unknown>) =>
+        fiber.currentOpCount > fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield) ? 0 : false
+    }
   }
 }

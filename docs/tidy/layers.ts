@@ -95,6 +95,12 @@ export const layers: ReadonlyArray<Layer> = [
     packages: ["@grpc/grpc-js", "effect", "node:"]
   },
   {
+    // The command line of the suite, as supervisors have theirs.
+    files: /^chaos\/[^/]+$/,
+    imports: ["chaos/", ...supervisors],
+    packages: ["effect", "@effect/cli", "@effect/platform-node", "node:"]
+  },
+  {
     files: /^chaos\//,
     imports: ["chaos/", ...supervisors],
     packages: ["ava", "effect", "fast-check", "node:"]

@@ -6,10 +6,12 @@
  * at a boundary between two batches: all before are there, none after, and none that was flushed is missing.
  * A snapshot, and every iteration, sees the batches before it and none that follow. A value comes back as it
  * was written or as `StorageCorrupt`, thrown. After a fault of the disk `write` throws that fault and `flushed`
- * fails with it until the environment is opened again; reads go on. A full store refuses puts with a definite
+ * fails with it, and reads go on, until somebody opens a store: from then on the environment is what had become
+ * durable, and stores that were opened before take no writes any more. A full store refuses puts with a definite
  * `StorageFull` and still takes deletes.
  *
- * Not promised: durability of what was not flushed, though it is on its way within `flushMillisMax`. That
+ * Not promised: durability of what was not flushed, though it is on its way within `flushMillisMax`; where somebody
+ * else has opened a store after a fault, `flushed` says nothing of what was written before. That
  * `write` waits: with more than `pendingBytesMax` to flush it throws `StorageBusy` and has changed nothing.
  * That a snapshot lives for longer than `snapshotMillisMax`: reading from it then throws `SnapshotRefused`.
  *

@@ -109,12 +109,17 @@ class LayeredStores implements StoreEnvironment {
   readonly #engine: StoreEngine
   readonly #world: StoreWorld
   readonly #stores = new Map<string, Store>()
-  readonly #formats: Store
+  #formats: Store
+  /** That may be written. */
+  #opened = new Set<Store>()
   #gathering = newLayers()
   #leaving: Layers | undefined
   #cancelFlush: (() => void) | undefined
   #departureAsked = false
   #fault: StorageFault | undefined
+  /** Of what was opened before it began again. */
+  #pastFault: StorageFault | undefined
+  #isCommitting = false
   readonly #views = new Set<View>()
   #snapshots = 0
   #closed = false
@@ -129,6 +134,7 @@ class LayeredStores implements StoreEnvironment {
     Effect.gen(this, function* () {
       if (!/^[a-z][a-z0-9-]{0,62}$/.test(name))
         return yield* Effect.dieMessage(`${name} is no name of a store: letters, digits and dashes`)
+      if (this.#fault !== undefined && !this.#isCommitting) this.#beginAgain(this.#fault)
       const known = this.#stores.get(name)
       if (known !== undefined) return known
       if (this.#stores.size >= storesMax) return yield* Effect.dieMessage(`there are ${storesMax} stores`)
@@ -140,6 +146,19 @@ class LayeredStores implements StoreEnvironment {
       this.#stores.set(name, store)
       return store
     })
+
+  /** From what is durable, as after a crash. What was opened before stays as broken as it is. */
+  #beginAgain(fault: StorageFault): void {
+    this.#pastFault = fault
+    this.#fault = undefined
+    this.#cancelFlush?.()
+    this.#cancelFlush = undefined
+    this.#gathering = newLayers()
+    this.#leaving = undefined
+    this.#stores.clear()
+    this.#opened = new Set()
+    this.#formats = this.#storeOf(formatsName, 1)
+  }
 
   #migrate(store: Store, { migrate, version }: StoreFormat): Effect.Effect<void, StorageFault> {
     const key = new TextEncoder().encode(store.name)
@@ -206,6 +225,7 @@ class LayeredStores implements StoreEnvironment {
     let [bytes, puts] = [0, false]
     const room = limits.pendingBytesMax - this.#pendingBytes()
     for (const write of batch) {
+      if (this.#pastFault !== undefined && !this.#opened.has(write.store)) throw this.#pastFault
       if (write.op === "deleteRange") {
         for (const { key } of write.store.range(rangeOf(write))) {
           bytes += key.length + overheadBytes
@@ -277,7 +297,9 @@ class LayeredStores implements StoreEnvironment {
     const leaving = this.#gathering
     this.#leaving = leaving
     this.#gathering = newLayers()
+    this.#isCommitting = true
     this.#engine.commit(leaving.byStore, (fault) => {
+      this.#isCommitting = false
       if (fault !== undefined) return this.#fail(fault)
       this.#leaving = undefined
       for (const waiter of leaving.waiters) waiter(undefined)
@@ -302,7 +324,7 @@ class LayeredStores implements StoreEnvironment {
       const newest = this.#gathering.byStore.get(name)?.get(key)
       return newest === undefined ? this.#leaving?.byStore.get(name)?.get(key) : newest
     }
-    return {
+    const store: Store = {
       name,
       version,
       get: (key) => {
@@ -317,6 +339,8 @@ class LayeredStores implements StoreEnvironment {
       range: (range = {}) => this.#rangeNow(name, range),
       usedBytes: () => this.#engine.usedBytes(name)
     }
+    this.#opened.add(store)
+    return store
   }
 
   #rangeNow(name: string, range: Range): Iterable<Entry> {

@@ -7,10 +7,10 @@
  */
 import { mkdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
-import { Clock, Effect, type Scope } from "effect"
+import { Clock, Effect, Either, type Scope } from "effect"
 import { Prng } from "#chaos/sim/prng.ts"
 import { type CrashMode, crashImage, crashPoint, positionAt } from "./crash-points.ts"
-import { type DiskCorrupt, diskVerifier, type VerifyBlocked, type VerifyDisk } from "./host-verify.ts"
+import { type DiskCorrupt, diskVerifier, type Verified, type VerifyBlocked } from "./host-verify.ts"
 import { DiskRebuild, type RebuildFault, type RecordedDisk } from "./rebuild.ts"
 import { type ClientWrite, judge, type Remembered } from "./remembered.ts"
 
@@ -31,7 +31,7 @@ export interface Recording {
 export interface CrashRunOptions {
   readonly seed: number
   readonly count: number
-  /** Where images are built; what was there under these names is overwritten, and goes. */
+  /** Where images are built. In memory (`/dev/shm`) it goes several times as fast as on a disk that syncs. */
   readonly workFolder: string
   readonly mode?: CrashMode
   /** Where disks on which something was found are kept, the first few. */
@@ -66,6 +66,7 @@ export interface CrashReport {
   readonly millisPerPoint: number
 }
 
+const workersCount = 2
 const findingsMax = 20
 const keptMax = 3
 const problemsMax = 10
@@ -75,6 +76,19 @@ const earlyShare = 0.1
 interface Opened {
   readonly disk: MemberDisk
   readonly rebuild: DiskRebuild
+}
+
+/** What came of a cut. */
+interface Played {
+  readonly number: number
+  readonly positions: ReadonlyArray<number>
+  readonly kind: Finding["kind"]
+  readonly problems: ReadonlyArray<string>
+  readonly due: number
+  readonly pending: number
+  readonly dropped: number
+  readonly torn: number
+  readonly repaired: number
 }
 
 interface Cut {
@@ -93,41 +107,87 @@ const run = (
   options: CrashRunOptions
 ): Effect.Effect<CrashReport, RebuildFault | VerifyBlocked, Scope.Scope> =>
   Effect.gen(function* () {
-    const { count, keepFolder, seed, workFolder } = options
-    yield* Effect.acquireRelease(
-      Effect.sync(() => mkdirSync(workFolder, { recursive: true })),
-      () => Effect.sync(() => rmSync(join(workFolder, imageName), { force: true }))
-    )
+    const { count, seed, workFolder } = options
+    mkdirSync(workFolder, { recursive: true })
     const opened = yield* Effect.forEach(recording.disks, (disk) =>
       Effect.map(DiskRebuild.open(disk, join(workFolder, `${disk.name}.running`)), (rebuild) => ({
         disk,
         rebuild
       }))
     )
-    const verify = yield* diskVerifier
     const cuts = drawCuts(opened, recording, count, new Prng(seed))
-    const totals = { due: 0, lost: 0, corrupt: 0, pending: 0, dropped: 0, torn: 0, repaired: 0 }
-    const findings: Array<Finding> = []
     const beganMillis = yield* Clock.currentTimeMillis
-    for (const [number, cut] of cuts.entries()) {
-      const found = yield* play(cut, recording, opened, verify, options)
-      for (const name of ["due", "pending", "dropped", "torn", "repaired"] as const)
-        totals[name] += found[name]
-      if (found.problems.length === 0) continue
-      totals[found.kind === "lost" ? "lost" : "corrupt"]++
-      if (findings.length >= findingsMax) continue
-      const { kind, problems } = found
-      findings.push({ cut: number, positions: cut.positions, kind, problems: problems.slice(0, problemsMax) })
-      if (keepFolder === undefined || findings.length > keptMax) continue
-      for (const { disk, image } of drawImages(cut, opened, options))
-        yield* image.write(join(keepFolder, `cut-${number}-${disk.name}.img`))
-    }
+    const played = yield* playAll(cuts, recording, opened, options)
     const tookMillis = (yield* Clock.currentTimeMillis) - beganMillis
-    const millisPerPoint = cuts.length === 0 ? 0 : tookMillis / cuts.length
-    return { points: cuts.length, ...totals, findings, millisPerPoint }
+    const findings = played.flatMap(
+      ({ kind, number, positions, problems }): ReadonlyArray<Finding> =>
+        problems.length === 0
+          ? []
+          : [{ cut: number, positions, kind, problems: problems.slice(0, problemsMax) }]
+    )
+    if (options.keepFolder !== undefined)
+      for (const { cut } of findings.slice(0, keptMax))
+        yield* writeImages(cuts[cut], opened, options, (name) =>
+          join(options.keepFolder ?? "", `cut-${cut}-${name}`)
+        )
+    const sum = (of: (one: Played) => number) => played.reduce((total, one) => total + of(one), 0)
+    const lost = findings.filter(({ kind }) => kind === "lost").length
+    return {
+      points: played.length,
+      due: sum(({ due }) => due),
+      lost,
+      corrupt: findings.length - lost,
+      findings: findings.slice(0, findingsMax),
+      pending: sum(({ pending }) => pending),
+      dropped: sum(({ dropped }) => dropped),
+      torn: sum(({ torn }) => torn),
+      repaired: sum(({ repaired }) => repaired),
+      millisPerPoint: played.length === 0 ? 0 : tookMillis / played.length
+    }
   })
 
-const imageName = "crash.img"
+/** In the order of the cuts. Images are built in that order by one at a time, and looked into by several. */
+const playAll = (
+  cuts: ReadonlyArray<Cut>,
+  recording: Recording,
+  opened: ReadonlyArray<Opened>,
+  options: CrashRunOptions
+): Effect.Effect<ReadonlyArray<Played>, RebuildFault | VerifyBlocked, Scope.Scope> =>
+  Effect.gen(function* () {
+    const building = yield* Effect.makeSemaphore(1)
+    const left = cuts.entries()
+    const played: Array<Played> = []
+    const worker = (name: string) =>
+      Effect.gen(function* () {
+        const workFolder = join(options.workFolder, name)
+        yield* Effect.acquireRelease(
+          Effect.sync(() => mkdirSync(workFolder, { recursive: true })),
+          () => Effect.sync(() => rmSync(workFolder, { recursive: true, force: true }))
+        )
+        const verify = yield* diskVerifier
+        const imagePath = (disk: string) => join(workFolder, disk)
+        for (;;) {
+          const built = yield* building.withPermits(1)(
+            Effect.suspend(() => {
+              const next = left.next()
+              if (next.done === true) return Effect.succeed(undefined)
+              const [number, cut] = next.value
+              const written = writeImages(cut, opened, options, imagePath)
+              return Effect.map(written, (drawn) => ({ number, cut, drawn }))
+            })
+          )
+          if (built === undefined) return
+          const { cut, drawn, number } = built
+          const found = yield* lookInto(cut, drawn, recording, (disk) =>
+            verify(imagePath(disk.name), { dataFolder: disk.dataFolder, workFolder })
+          )
+          played.push({ number, positions: cut.positions, ...found })
+        }
+      })
+    const workers = Array.from({ length: workersCount }, (_, index) => worker(`worker-${index + 1}`))
+    yield* Effect.all(workers, { concurrency: "unbounded", discard: true })
+    return played.toSorted((one, other) => one.number - other.number)
+  })
 
 /** In the order of the logs, so that these are gone through once. */
 const drawCuts = (
@@ -162,46 +222,59 @@ const drawCuts = (
   return cuts.toSorted((one, other) => (one.positions[0] ?? 0) - (other.positions[0] ?? 0))
 }
 
+interface Drawn {
+  readonly disk: MemberDisk
+  readonly pending: number
+  readonly dropped: number
+  readonly torn: number
+}
+
 /** Of each disk; the same ones each time. */
-const drawImages = ({ positions, seed }: Cut, opened: ReadonlyArray<Opened>, { mode }: CrashRunOptions) => {
-  const prng = new Prng(seed)
-  return opened.map(({ disk, rebuild }, number) => {
+const writeImages = (
+  cut: Cut | undefined,
+  opened: ReadonlyArray<Opened>,
+  { mode }: CrashRunOptions,
+  pathOf: (disk: string) => string
+): Effect.Effect<ReadonlyArray<Drawn>, RebuildFault> => {
+  const prng = new Prng(cut?.seed ?? 0)
+  return Effect.forEach(opened, ({ disk, rebuild }, number) => {
     const { entries, sectorBytes } = rebuild.log
-    const point = crashPoint(entries, positions[number] ?? 0)
-    const drawn = crashImage(entries, point, mode ?? "subset", sectorBytes, prng.fork())
-    const write = (path: string) => rebuild.write(drawn, path)
-    return { disk, point, drawn, image: { write } }
+    const point = crashPoint(entries, cut?.positions[number] ?? 0)
+    const image = crashImage(entries, point, mode ?? "subset", sectorBytes, prng.fork())
+    const { dropped, torn } = image
+    return Effect.as(rebuild.write(image, pathOf(disk.name)), {
+      disk,
+      pending: point.pending.length,
+      dropped,
+      torn
+    })
   })
 }
 
-const play = (
+const lookInto = (
   cut: Cut,
+  drawn: ReadonlyArray<Drawn>,
   { writes }: Recording,
-  opened: ReadonlyArray<Opened>,
-  verify: VerifyDisk,
-  options: CrashRunOptions
+  verify: (disk: MemberDisk) => Effect.Effect<Verified, VerifyBlocked | DiskCorrupt>
 ) =>
   Effect.gen(function* () {
-    const { workFolder } = options
-    const path = join(workFolder, imageName)
     const totals = { pending: 0, dropped: 0, torn: 0, repaired: 0, due: 0 }
     const members: Array<Remembered> = []
     const problems: Array<string> = []
-    for (const { disk, drawn, image, point } of drawImages(cut, opened, options)) {
-      totals.pending += point.pending.length
-      totals.dropped += drawn.dropped
-      totals.torn += drawn.torn
-      yield* image.write(path)
-      const looked = yield* verify(path, { dataFolder: disk.dataFolder, workFolder }).pipe(
-        Effect.catchTag("DiskCorrupt", (corrupt: DiskCorrupt) => Effect.succeed(corrupt))
-      )
-      if ("reason" in looked) {
-        problems.push(`${disk.name}: ${looked.message}`)
+    for (const { disk, dropped, pending, torn } of drawn) {
+      totals.pending += pending
+      totals.dropped += dropped
+      totals.torn += torn
+      const looked = yield* Effect.either(verify(disk))
+      if (Either.isLeft(looked)) {
+        if (looked.left._tag === "VerifyBlocked") return yield* looked.left
+        problems.push(`${disk.name}: ${looked.left.message}`)
         continue
       }
-      members.push(looked.remembered)
-      problems.push(...looked.remembered.contradictions.map((line) => `${disk.name}: ${line}`))
-      if (looked.repairs.length > 0) totals.repaired++
+      const { remembered, repairs } = looked.right
+      members.push(remembered)
+      problems.push(...remembered.contradictions.map((line) => `${disk.name}: ${line}`))
+      if (repairs.length > 0) totals.repaired++
     }
     if (problems.length > 0) return { ...totals, kind: "corrupt" as const, problems }
     const { due, invented, lost } = judge(writes, cut.logBytes, members)

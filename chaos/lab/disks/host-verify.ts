@@ -45,6 +45,7 @@ const readerPath = fileURLToPath(new URL("./member-reader-main.ts", import.meta.
 const programMillisMax = 120_000
 const readMillisMax = 60_000
 const saidMax = 1024 * 1024
+const saidTail = 1_000
 
 interface Ended {
   readonly code: number
@@ -71,15 +72,30 @@ const runProgram = (
 
 /** Bits of e2fsck's exit code: 1 errors were corrected, 2 and a reboot is needed; from 4 on it gave up. */
 const gaveUpMin = 4
-/** A question that it answered itself. Inodes that were deleted while open are a matter of course. */
-const repair = /^(?!Clearing orphaned inode).*\? (yes|no)\b.*$/gm
+/**
+ * What a file system may need after any power cut: inodes that were deleted while open are cleared, and the sums
+ * in the superblock, which no journal keeps, are counted again.
+ */
+const matterOfCourse = /^(Clearing orphaned inode|Free (blocks|inodes) count wrong \()/
+const question = /^(.*?)\s*\w+\? yes$/
+
+/** The problems for which it asked, and had its yes. */
+export const repairsIn = (said: string): ReadonlyArray<string> => {
+  const lines = said.split("\n").filter((line) => line.trim() !== "")
+  return lines.flatMap((line, index) => {
+    const asked = question.exec(line)
+    if (asked === null) return []
+    const problem = asked[1] || lines[index - 1] || line
+    return matterOfCourse.test(problem) ? [] : [problem]
+  })
+}
 
 const fileSystem = (image: string, folder: string) =>
   Effect.gen(function* () {
     const { code, said } = yield* runProgram("e2fsck", ["-f", "-y", image], folder)
     if (code < 0 || code >= gaveUpMin)
       return yield* new DiskCorrupt({ reason: `e2fsck ended with ${code}: ${said.slice(-500)}` })
-    return said.match(repair) ?? []
+    return repairsIn(said)
   })
 
 const Answer = Schema.Union(
@@ -90,6 +106,8 @@ const Answer = Schema.Union(
 /** The process that reads, started again when one has died. */
 class Reader {
   #child: ChildProcess | undefined
+  /** The end of what it has said, lmdb for instance. */
+  #said = ""
 
   read(dataDirectory: string): Effect.Effect<Remembered, DiskCorrupt> {
     const asked = Effect.async<Remembered, DiskCorrupt>((resume) => {
@@ -97,7 +115,7 @@ class Reader {
       const answered = (message: unknown) => end(answerOf(message))
       const died = (code: number | null, signal: NodeJS.Signals | null) => {
         this.#child = undefined
-        end(corrupt(`reading it ended the process with ${signal ?? code}`))
+        end(corrupt(`reading it ended the process with ${signal ?? code}. ${this.#said.trim()}`))
       }
       const end = (answer: Effect.Effect<Remembered, DiskCorrupt>) => {
         child.off("message", answered)
@@ -122,7 +140,11 @@ class Reader {
   }
 
   #start(): ChildProcess {
-    const child = fork(readerPath, [], { stdio: ["ignore", "ignore", "inherit", "ipc"], execArgv: [] })
+    const child = fork(readerPath, [], { stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: [] })
+    this.#said = ""
+    child.stderr?.on("data", (chunk) => {
+      this.#said = `${this.#said}${chunk}`.slice(-saidTail)
+    })
     this.#child = child
     return child
   }
@@ -137,7 +159,7 @@ const answerOf = (message: unknown): Effect.Effect<Remembered, DiskCorrupt> =>
       "remembered" in answer ? Effect.succeed(answer.remembered) : corrupt(answer.problem)
   })
 
-export type VerifyDisk = (
+type VerifyDisk = (
   image: string,
   options: VerifyOptions
 ) => Effect.Effect<Verified, VerifyBlocked | DiskCorrupt>

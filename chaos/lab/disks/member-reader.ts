@@ -17,7 +17,7 @@ import { LiveWorld } from "#actors/platform/live-world.ts"
 import { lmdbStores } from "#actors/platform/lmdb-stores.ts"
 import { verifyEntries } from "#actors/platform/lmdb-verify.ts"
 import { decodeMembership, Membership } from "#actors/raft/raft-membership.ts"
-import type { Remembered, RememberedChange } from "./remembered.ts"
+import { brief, type Remembered, type RememberedChange } from "./remembered.ts"
 
 /** Here: this process may die of it. */
 const verifyHere = (path: string): Effect.Effect<void, StorageFault> =>
@@ -65,20 +65,21 @@ const remembered: Effect.Effect<Remembered, StorageFault, Journals | Stores | Sc
 
 const all = { key: new Uint8Array(1), rangeEnd: new Uint8Array(1) }
 const decoder = new TextDecoder()
+const textOf = (value: Uint8Array): string => brief(decoder.decode(value))
 
 const contentsOf = ({ mvcc }: StateMachine) => {
   const { compactRevision, revision } = mvcc
   const changes: Array<RememberedChange> = []
   const latest = new Map<string, string>()
   for (const { kv, revision: of, type } of mvcc.changes(Math.max(1, compactRevision), revision, false)) {
-    const [key, value] = [decoder.decode(kv.key), type === "delete" ? null : decoder.decode(kv.value)]
+    const [key, value] = [decoder.decode(kv.key), type === "delete" ? null : textOf(kv.value)]
     changes.push({ revision: of.main, key, value })
     if (value === null) latest.delete(key)
     else latest.set(key, value)
   }
   const contradictions: Array<string> = []
   for (const kv of mvcc.range(all)) {
-    const [key, value] = [decoder.decode(kv.key), decoder.decode(kv.value)]
+    const [key, value] = [decoder.decode(kv.key), textOf(kv.value)]
     const known = latest.get(key)
     latest.delete(key)
     // What has not changed since a compaction is in the current table alone.

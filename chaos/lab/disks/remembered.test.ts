@@ -1,5 +1,5 @@
 import test from "ava"
-import { type ClientWrite, judge, type Remembered } from "./remembered.ts"
+import { brief, type ClientWrite, judge, type Remembered } from "./remembered.ts"
 
 const member = (
   changes: ReadonlyArray<readonly [revision: number, key: string, value: string | null]>,
@@ -72,4 +72,11 @@ test("a value that nobody put there is invented; other keys are other people's",
     ])
   ]
   t.deepEqual(judge(writes, [9], members).invented, ["a = 7"])
+})
+
+test("long values are told from each other by their hashes", (t) => {
+  const [one, other] = ["x".repeat(1_000), `${"x".repeat(999)}y`]
+  t.true(brief(one).length < 100)
+  t.is(judge([write(2, "a", one, 5)], [9], [member([[2, "a", brief(one)]])]).lost.length, 0)
+  t.is(judge([write(2, "a", one, 5)], [9], [member([[2, "a", brief(other)]])]).lost.length, 1)
 })

@@ -6,9 +6,18 @@
  * journal. So `Remembered` is the state after all entries there are, and the rule for a group is: each write
  * that a client was told of before the power went is remembered, at its revision, by a majority of the disks.
  */
+import { createHash } from "node:crypto"
 import { Schema } from "effect"
 
-/** One version of a key; a deletion has no value. */
+const shownMax = 100
+
+/** A long value is told from others by its hash. */
+export const brief = (value: string): string =>
+  value.length <= shownMax
+    ? value
+    : `${value.slice(0, 20)}… ${createHash("sha256").update(value).digest("base64")}`
+
+/** One version of a key, its value in brief; a deletion has none. */
 export const RememberedChange = Schema.Struct({
   revision: Schema.Int,
   key: Schema.String,
@@ -65,12 +74,13 @@ export const judge = (
     lengths.every((length, disk) => length <= (logBytes[disk] ?? 0))
   const lost: Array<string> = []
   let due = 0
-  for (const { acknowledged, key, value } of writes) {
+  for (const { acknowledged, key, value: written } of writes) {
     if (acknowledged === undefined || !isDue(acknowledged)) continue
     const { revision } = acknowledged
     // Of what a member has compacted it does not say whether it was there.
     if (members.some(({ compactRevision }) => revision < compactRevision)) continue
     due++
+    const value = brief(written)
     const version = versionOf({ revision, key, value })
     const having = versions.filter((known) => known.has(version)).length
     if (having < majority)
@@ -86,7 +96,7 @@ const inventedIn = (
   members: ReadonlyArray<Remembered>
 ): ReadonlyArray<string> => {
   const tried = new Map<string, Set<string>>()
-  for (const { key, value } of writes) tried.set(key, (tried.get(key) ?? new Set()).add(value))
+  for (const { key, value } of writes) tried.set(key, (tried.get(key) ?? new Set()).add(brief(value)))
   const invented = new Set<string>()
   for (const { changes } of members)
     for (const { key, value } of changes)

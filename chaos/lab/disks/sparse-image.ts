@@ -70,14 +70,14 @@ export class SparseImage {
   write(offset: number, bytes: Uint8Array): void {
     if (offset + bytes.length > this.bytes)
       throw new RangeError(`${offset + bytes.length} is beyond the end of ${this.path}`)
-    if (bytes.length < blockBytes || offset % blockBytes !== 0) return this.#writeRun(offset, bytes)
     // A new journal is zeros for many megabytes.
+    const blockEnd = (at: number) => Math.min(bytes.length, at + blockBytes - ((offset + at) % blockBytes))
+    const isEmpty = (at: number) => isZero(bytes.subarray(at, blockEnd(at)))
     for (let at = 0; at < bytes.length; ) {
-      const zero = isZero(bytes.subarray(at, at + blockBytes))
-      let end = Math.min(bytes.length, at + blockBytes)
-      while (end < bytes.length && isZero(bytes.subarray(end, end + blockBytes)) === zero)
-        end = Math.min(bytes.length, end + blockBytes)
-      if (zero) this.clear(offset + at, end - at)
+      const empty = isEmpty(at)
+      let end = blockEnd(at)
+      while (end < bytes.length && isEmpty(end) === empty) end = blockEnd(end)
+      if (empty) this.clear(offset + at, end - at)
       else this.#writeRun(offset + at, bytes.subarray(at, end))
       at = end
     }

@@ -1,0 +1,46 @@
+/** All scenarios, in the order in which one would try them. */
+import { allPowerLoss } from "./all-power-loss.ts"
+import { breakerTrip } from "./breaker-trip.ts"
+import { bridgePartition } from "./bridge-partition.ts"
+import { clockJumps } from "./clock-jump.ts"
+import { compactionUnderWatch } from "./compaction-under-watch.ts"
+import { crashLoop } from "./crash-loop.ts"
+import { flappingLink } from "./flapping-link.ts"
+import { fullDiskOfLeader } from "./full-disk.ts"
+import { leaderKill } from "./leader-kill.ts"
+import { leaderPowerLoss } from "./leader-power-loss.ts"
+import { lossyMembership } from "./lossy-membership.ts"
+import { majorityPartition } from "./majority-partition.ts"
+import { minorityPartition } from "./minority-partition.ts"
+import { oneWayPartition } from "./one-way-partition.ts"
+import { pausedLeader } from "./paused-leader.ts"
+import { randomHour } from "./random-hour.ts"
+import { replaceNodeUnderFire } from "./replace-node-under-fire.ts"
+import { rollingPowerLoss } from "./rolling-power-loss.ts"
+import type { Scenario } from "./scenario.ts"
+import { slowDiskOfLeader } from "./slow-disk.ts"
+
+export const scenarios: ReadonlyArray<Scenario> = [
+  leaderKill,
+  leaderPowerLoss,
+  allPowerLoss,
+  rollingPowerLoss,
+  minorityPartition,
+  majorityPartition,
+  bridgePartition,
+  oneWayPartition,
+  flappingLink,
+  slowDiskOfLeader,
+  fullDiskOfLeader,
+  pausedLeader,
+  clockJumps,
+  compactionUnderWatch,
+  crashLoop,
+  lossyMembership,
+  replaceNodeUnderFire,
+  breakerTrip,
+  randomHour
+]
+
+export const scenarioNamed = (name: string): Scenario | undefined =>
+  scenarios.find((scenario) => scenario.name === name)

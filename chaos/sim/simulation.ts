@@ -1,0 +1,137 @@
+/**
+ * The simulator as a world for scenarios: whole nodes in one process, in virtual time, all chance from one seed.
+ *
+ *   const run = inSimulation(seed, (maker) => play(scenario, maker))
+ *
+ * Whoever plays in it has to run inside, since its time passes only there: everything that waits by Effect's clock
+ * waits in virtual time. The same seed and the same program give the same run, byte for byte.
+ */
+import { Effect, Either, Schedule, type Scope } from "effect"
+import { ask, type Success } from "#actors/kernel/ask.ts"
+import {
+  type ClusterShape,
+  type Complaint,
+  type EtcdAccess,
+  type NodeName,
+  nodeName,
+  Unanswered,
+  type World,
+  WorldFailed,
+  type WorldMaker,
+  type WorldOptions
+} from "#chaos/lab/world.ts"
+import { address } from "#protocols/address.ts"
+import { classOf } from "#protocols/client/codecs.ts"
+import { KV } from "#protocols/wire/etcd/methods.ts"
+import type { Prng } from "./prng.ts"
+import { simEtcdAccess } from "./sim-etcd-access.ts"
+import { SimGrpc } from "./sim-grpc.ts"
+import { SimLinks } from "./sim-links.ts"
+import { addressesOf, SimMachine, type Surroundings } from "./sim-machine.ts"
+import { cannot, strike } from "./sim-strikes.ts"
+import { SimWorld } from "./world.ts"
+
+const clusterName = "simulation"
+const answerMillis = 5_000
+const clientLatencyMillisMax = 3
+const openMillisMax = 60_000
+const lookMillis = 100
+
+/** Runs to its end, in a world that ends with it. Throws what it fails with. */
+export const inSimulation = <A, E>(
+  seed: number,
+  program: (maker: WorldMaker) => Effect.Effect<A, E, Scope.Scope>,
+  limitMillis = 30 * 86_400_000
+): A => {
+  const world = new SimWorld(seed)
+  const maker: WorldMaker = { kind: "sim", cannot, open: (options) => open(world, options) }
+  return world.run(Effect.scoped(program(maker)), { limitMillis, isOutside: true })
+}
+
+const open = (world: SimWorld, options: WorldOptions): Effect.Effect<World, WorldFailed, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { note, seed } = options
+    if (seed !== world.seed) return yield* failed(`this simulation has the seed ${world.seed}, not ${seed}`)
+    const links = new SimLinks(world)
+    const grpc = new SimGrpc(world)
+    const etcd = simEtcdAccess(grpc)
+    const complaints: Array<Complaint> = []
+    const complain = (complaint: Complaint) => void complaints.push(complaint)
+    const machines = machinesOf({ world, links, grpc, complain }, options.shape)
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        for (const machine of machines.values()) machine.powerOff()
+      })
+    )
+    const nodes = [...machines.keys()]
+    const members = nodes.slice(0, options.shape.nodes)
+    for (const name of members) yield* machines.get(name)?.start ?? Effect.void
+    for (const name of members) yield* untilItReads(etcd, name)
+    return {
+      kind: "sim",
+      nodes,
+      slowness: 1,
+      facts: { seed: `${seed}`, time: "virtual" },
+      etcd,
+      ask: asOperator(machines, world.prng.fork()),
+      peerUrl: (node) => `http://${addressesOf(node).links}`,
+      residentBytes: () => Effect.succeed(undefined),
+      strike: (action) => strike({ machines, links, note }, action),
+      complaints: () => complaints
+    }
+  })
+
+const failed = (reason: string) => new WorldFailed({ world: "sim", doing: "open", reason })
+
+const machinesOf = (around: Surroundings, shape: ClusterShape): ReadonlyMap<NodeName, SimMachine> => {
+  const { nodes, roles, spares, zones } = shape
+  const names = Array.from({ length: nodes + spares }, (_, at) => nodeName(at + 1))
+  const members = names.slice(0, nodes)
+  const initial = members.map((name) => ({ name, ...addressesOf(name) }))
+  return new Map(
+    names.map((name, at) => {
+      const options = {
+        name,
+        cluster: clusterName,
+        zone: zones[at % zones.length] ?? "",
+        seeds: initial.map(({ links }) => links),
+        chainfire: { initial, joins: !members.includes(name) },
+        work: [],
+        roles
+      }
+      return [name, new SimMachine(around, options)]
+    })
+  )
+}
+
+/** A linearizable read of a key that nobody has written. */
+const untilItReads = (etcd: EtcdAccess, node: NodeName): Effect.Effect<void, WorldFailed> =>
+  Effect.async<void, string>((resume) =>
+    etcd.call(node, KV.range, { key: Uint8Array.of(0) }, (answer) =>
+      resume(Either.isRight(answer) ? Effect.void : Effect.fail(answer.left.message))
+    )
+  ).pipe(
+    Effect.timeoutFail({ duration: answerMillis, onTimeout: () => "no answer" }),
+    Effect.retry(Schedule.spaced(lookMillis).pipe(Schedule.upTo(openMillisMax))),
+    Effect.mapError((reason) => failed(`${node} answers no reads within ${openMillisMax} ms: ${reason}`))
+  )
+
+const asOperator =
+  (machines: ReadonlyMap<NodeName, SimMachine>, prng: Prng): World["ask"] =>
+  <Asked extends Parameters<World["ask"]>[2]>(node: NodeName, path: string, request: Asked) => {
+    const unanswered = (reason: string) => new Unanswered({ node, reason })
+    const asked: Effect.Effect<Success<Asked>, Unanswered> = Effect.gen(function* () {
+      yield* Effect.sleep(prng.next() * clientLatencyMillisMax)
+      const system = machines.get(node)?.system
+      if (system === undefined) return yield* unanswered("it is not running")
+      const known = classOf(request)
+      if (known === undefined) return yield* unanswered("what is asked is not an instance of a message class")
+      return yield* ask<Asked>(system.at(address(path, known)), request, answerMillis)
+    }).pipe(Effect.mapError((fault) => (fault instanceof Unanswered ? fault : unanswered(messageOf(fault)))))
+    return Effect.timeoutFail(asked, {
+      duration: answerMillis,
+      onTimeout: () => unanswered(`no answer within ${answerMillis} ms`)
+    })
+  }
+
+const messageOf = (fault: unknown): string => (fault instanceof Error ? fault.message : String(fault))
