@@ -11,6 +11,9 @@ import { button, h, icon, replace, setAttribute, setText } from "./dom.ts"
 import { count, rate, short } from "./figures.ts"
 import { isOpenByItself, type Line, linesOf, matcher, type SortKey } from "./tree-lines.ts"
 
+/** Between two drawings of what the cluster does by itself. */
+const pauseMillis = 250
+
 export class TreeView implements View {
   readonly element: HTMLElement
   readonly #app: App
@@ -25,6 +28,8 @@ export class TreeView implements View {
   #sort: SortKey | undefined
   #zoom: string | undefined
   #zoomShown: string | undefined
+  #shownMillis = Number.NEGATIVE_INFINITY
+  #later: number | undefined
 
   constructor(app: App) {
     this.#app = app
@@ -34,7 +39,7 @@ export class TreeView implements View {
       fold: (line: Line) => this.#fold(line),
       sort: (key: SortKey | undefined) => {
         this.#sort = key === this.#sort ? undefined : key
-        this.update()
+        this.#show()
       }
     }
     this.#grid = new ActorGrid(listener)
@@ -52,7 +57,7 @@ export class TreeView implements View {
       title: "words of a path or a kind · is:down · is:crashed · is:restarted · is:queued · is:busy · kind:…",
       autocomplete: "off",
       spellcheck: false,
-      oninput: () => this.update(),
+      oninput: () => this.#show(),
       onkeydown: (event) => this.#searchKey(event)
     })
     const tiles = new Map<string, Tile>()
@@ -99,7 +104,7 @@ export class TreeView implements View {
       this.#unfoldTo(rest)
     }
     this.element.classList.toggle("with-panel", rest !== "")
-    this.update()
+    this.#show()
     if (rest !== "") this.#grid.reveal(rest)
   }
 
@@ -118,7 +123,7 @@ export class TreeView implements View {
 
   search(text: string): void {
     this.#search.value = text
-    this.update()
+    this.#show()
     this.#grid.focus()
   }
 
@@ -136,7 +141,7 @@ export class TreeView implements View {
     if (this.#search.value !== "" || this.#sort !== undefined) {
       this.#search.value = ""
       this.#sort = undefined
-      this.update()
+      this.#show()
       return true
     }
     if (this.#zoom === undefined) return false
@@ -150,13 +155,25 @@ export class TreeView implements View {
     // Nothing is below it: what is around it is meant.
     const around = actor !== undefined && actor.children.length === 0 ? actor.parent : actor
     this.#zoom = around?.path
-    this.update()
+    this.#show()
     if (around !== undefined) this.#grid.reveal(around.path)
   }
 
+  /** What comes from the cluster can wait a moment; what comes from who looks is done at once. */
   update(): void {
+    const waitMillis = this.#shownMillis + pauseMillis - this.#app.nowMillis()
+    if (waitMillis <= 0) return this.#show()
+    this.#later ??= setTimeout(() => {
+      if (this.element.isConnected) this.#show()
+    }, waitMillis)
+  }
+
+  #show(): void {
     const { model } = this.#app
     const nowMillis = this.#app.nowMillis()
+    clearTimeout(this.#later)
+    this.#later = undefined
+    this.#shownMillis = nowMillis
     const zoomed = this.#zoom === undefined ? undefined : model.at(this.#zoom)
     const roots = zoomed === undefined ? model.roots : [zoomed]
     const search = this.#search.value
@@ -228,7 +245,7 @@ export class TreeView implements View {
     const key = this.#search.value.trim() === "" ? actor.path : `?${actor.path}`
     if (this.#toggled.has(key)) this.#toggled.delete(key)
     else this.#toggled.add(key)
-    this.update()
+    this.#show()
   }
 
   #unfoldTo(path: string): void {
