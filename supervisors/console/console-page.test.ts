@@ -136,7 +136,7 @@ withBrowser("a stopped actor stays down, is counted, and starts again", async (t
     await page.locator("button.tile", { hasText: "Down" }).filter({ hasText: "not running" }).click()
     await page.getByText("1 actor", { exact: true }).waitFor()
     await page.getByRole("button", { name: "Start", exact: true }).click()
-    await page.locator(".panel .pill", { hasText: "running" }).waitFor()
+    await page.locator(".panel .pill", { hasText: "restarted" }).waitFor()
     await page.locator(".tile", { hasText: "Down" }).filter({ hasText: "all run" }).waitFor()
   })
 })

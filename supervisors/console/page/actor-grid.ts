@@ -336,6 +336,7 @@ class GridRow {
     if (this.#line === undefined) return
     this.#line = undefined
     this.element.hidden = true
+    this.element.removeAttribute("data-path")
   }
 
   fill(line: Line, index: number, height: number, state: LineState): void {

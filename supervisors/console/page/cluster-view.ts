@@ -7,6 +7,7 @@ import type { App, View } from "./app.ts"
 import { clusterMap, type LinkDrawn, type MemberDrawn } from "./cluster-map.ts"
 import { confirm } from "./dialog.ts"
 import { button, type Child, h, replace } from "./dom.ts"
+import { coordinatorPath, type Failover, failoverView } from "./failover-card.ts"
 import { clock, count, duration } from "./figures.ts"
 import { Polling } from "./polling.ts"
 import { card, pill, table } from "./table.ts"
@@ -113,10 +114,23 @@ export class ClusterView implements View {
     const seen = await Promise.all(
       (names.length === 0 ? [hello.node] : names).map((node) => this.#lookAt(node))
     )
-    const key = JSON.stringify(seen, withoutClocks)
+    const coordinator = coordinatorPath(this.#app)
+    const failover =
+      coordinator === undefined
+        ? undefined
+        : await this.#app.look<Failover>(coordinator, { _tag: "GetFailover" })
+    const key = JSON.stringify({ seen, coordinator, failover }, withoutClocks)
     if (key === this.#key) return
     this.#key = key
-    replace(this.#content, this.#draw(seen))
+    const roles =
+      coordinator === undefined || failover === undefined
+        ? undefined
+        : card(
+            "Failover",
+            "roles that are given out",
+            failoverView(this.#app, coordinator, failover, () => this.#polling.now())
+          )
+    replace(this.#content, this.#draw(seen, roles))
   }
 
   async #lookAt(node: string): Promise<Seen> {
@@ -151,7 +165,7 @@ export class ClusterView implements View {
     }
   }
 
-  #draw(seen: ReadonlyArray<Seen>): Child {
+  #draw(seen: ReadonlyArray<Seen>, failover: Child): Child {
     const own = seen.find(({ node }) => node === this.#app.hello.node)
     const members = (own?.members ?? seen.find((each) => each.members !== undefined)?.members ?? []).toSorted(
       (one, other) => (one.name < other.name ? -1 : 1)
@@ -201,6 +215,7 @@ export class ClusterView implements View {
         )
       ),
       card("Leader roles", "one node at a time", this.#roles(seen)),
+      failover,
       card(
         "Links",
         "between nodes, from both ends",
