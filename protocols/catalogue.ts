@@ -17,6 +17,7 @@ import type { CatalogueEntry, JsonSchema } from "./catalogue-requests.ts"
 import * as requests from "./catalogue-requests.ts"
 import * as chainfire from "./chainfire.ts"
 import * as chainfireKeys from "./chainfire-keys.ts"
+import * as chainfireOperations from "./chainfire-operations.ts"
 import * as demonstration from "./demonstration.ts"
 import * as failover from "./failover.ts"
 import * as links from "./links.ts"
@@ -40,6 +41,7 @@ const components: Readonly<Record<string, Readonly<Record<string, unknown>>>> = 
   failover,
   chainfire,
   "chainfire-keys": chainfireKeys,
+  "chainfire-operations": chainfireOperations,
   demonstration
 }
 

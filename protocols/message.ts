@@ -38,26 +38,24 @@ export const observe = (description: string) => ({
   [RepeatableAnnotation]: true
 })
 
-/**
- * `repeatable`: handled twice it does no more than once. `traffic`: programs send it all the time, so that no event
- * says each time who did.
- */
-export const operate = (
-  description: string,
-  options: { readonly repeatable?: true; readonly traffic?: true } = {}
-) => ({
-  description,
-  [PermissionAnnotation]: "operate",
-  [RepeatableAnnotation]: options.repeatable === true,
-  [TrafficAnnotation]: options.traffic === true
-})
+interface Nature {
+  /** Handled twice it does no more than once. */
+  readonly repeatable?: true
+  /** Programs send it all the time, so that no event says each time who did. */
+  readonly traffic?: true
+}
 
-/** `repeatable`: handled twice it does no more than once. */
-export const admin = (description: string, options?: { readonly repeatable: true }) => ({
-  description,
-  [PermissionAnnotation]: "admin",
-  [RepeatableAnnotation]: options !== undefined
-})
+const changing =
+  (permission: Permission) =>
+  (description: string, nature: Nature = {}) => ({
+    description,
+    [PermissionAnnotation]: permission,
+    [RepeatableAnnotation]: nature.repeatable === true,
+    [TrafficAnnotation]: nature.traffic === true
+  })
+
+export const operate = changing("operate")
+export const admin = changing("admin")
 
 /** Published by actors, never sent to one. Seeing it takes `observe`. */
 export const event = (description: string) => ({

@@ -12,7 +12,7 @@ import { readFileSync } from "node:fs"
 import { isIP } from "node:net"
 import { Effect, Either, ParseResult, Schema } from "effect"
 import type { NodeOptions } from "./node.ts"
-import type { ChainfireMember } from "./trees/node.ts"
+import { type ChainfireMember, digestOf } from "./trees/node.ts"
 
 /** Where the console of a node is unless somebody says otherwise. */
 export const consolePort = 7780
@@ -121,7 +121,11 @@ export const readSpec = (path: string): Effect.Effect<ClusterSpec, SpecRefused> 
   )
 
 /** What one node of it is to do. */
-export const nodeOptions = (spec: ClusterSpec, name: string): Effect.Effect<NodeOptions, SpecRefused> =>
+export const nodeOptions = (
+  spec: ClusterSpec,
+  name: string,
+  file = ""
+): Effect.Effect<NodeOptions, SpecRefused> =>
   Effect.gen(function* () {
     const own = spec.nodes.find((node) => node.name === name)
     if (own === undefined) {
@@ -150,6 +154,8 @@ export const nodeOptions = (spec: ClusterSpec, name: string): Effect.Effect<Node
       zone,
       clientPort: etcd,
       ...(console !== 0 && { consolePort: console }),
+      // Of what was understood: spaces, order of keys and defaults that were written out do not matter.
+      config: { file, digest: digestOf(spec) },
       chainfire: { initial: spec.nodes.filter((node) => !node.joins).map(memberOf), joins },
       roles: spec.roles,
       work: []

@@ -5,6 +5,7 @@
  *   npm start -- up --nodes 3                    three nodes on this machine
  *   npm start -- node --cluster FILE --name N    one node of a cluster that a file describes
  *   npm start -- restore --snapshot FILE --data-directory DIR
+ *   npm start -- shell                           attached to a running node
  *   npm start -- chaos run SCENARIO              the chaos suite, as npm run chaos
  */
 import { Command, Options, ValidationError } from "@effect/cli"
@@ -19,6 +20,7 @@ import { consolePort, nodeOptions, readSpec } from "./cluster-spec.ts"
 import { live } from "./live.ts"
 import { nodesMax, runLocalNodes } from "./local-nodes.ts"
 import { type NodeOptions, runNode } from "./node.ts"
+import { shell } from "./shell/shell-command.ts"
 import { watchTree } from "./shell/watch-tree.ts"
 import { demonstration } from "./trees/demonstration.ts"
 
@@ -66,7 +68,7 @@ const name = Options.text("name").pipe(Options.withDescription("which of its nod
 const node = Command.make("node", { cluster, name }, ({ cluster: path, name }) =>
   Effect.gen(function* () {
     const spec = yield* readSpec(path)
-    const options = yield* nodeOptions(spec, name)
+    const options = yield* nodeOptions(spec, name, path)
     yield* running(options)
   }).pipe(Effect.tapErrorTag("SpecRefused", ({ message }) => complain(message)))
 ).pipe(Command.withDescription("run one node of a cluster"))
@@ -117,7 +119,7 @@ const usageError = Effect.sync(() => {
 })
 
 const ultracloud = Command.make("ultracloud", {}, () => alone).pipe(
-  Command.withSubcommands([up, node, restore, chaos])
+  Command.withSubcommands([up, node, restore, shell, chaos])
 )
 const run = Command.run(ultracloud, { name: "ultracloud", version: "0.1.0" })
 

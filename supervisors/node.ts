@@ -5,6 +5,8 @@
  * stops the tree in reverse order and says goodbye to the other nodes.
  */
 import { randomUUID } from "node:crypto"
+import { rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { Cause, Effect, Layer, Queue } from "effect"
 import { Grpc } from "#actors/kernel/ports/grpc.ts"
 import { Links } from "#actors/kernel/ports/links.ts"
@@ -24,6 +26,7 @@ import { protocolVersion } from "#protocols/wire/frames.ts"
 import { consoleTree } from "./console/console-tree.ts"
 import { Sessions } from "./console/sessions.ts"
 import { live } from "./live.ts"
+import { type Door, doorFileName } from "./shell/attach.ts"
 import { type Addresses, type NodeTreeOptions, nodeTree } from "./trees/node.ts"
 
 export interface NodeOptions extends NodeTreeOptions {
@@ -61,6 +64,20 @@ const publishTo =
       system.events.publish(new LinkRefused({ ...refusal, atMillis: system.clock.wallMillis() }))
       system.log("warn", `${refusal.name} was not let in: ${refusal.reason}`)
     })
+
+/**
+ * Tells shells on this machine where the node is; see shell/attach.ts. What a process that was killed leaves behind
+ * leads nowhere, and is overwritten by the next.
+ */
+const announceDoor = (dataDirectory: string, door: Door) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const path = join(dataDirectory, doorFileName)
+      writeFileSync(path, `${JSON.stringify(door)}\n`, { mode: 0o600 })
+      return path
+    }),
+    (path) => Effect.sync(() => rmSync(path, { force: true }))
+  )
 
 /** Starts a node and gives it to `use`; runs until interrupted. Fails when the tree gives up, with the reason, which it has said in one line. */
 export const runNode = <A, E, R>(
@@ -112,7 +129,13 @@ export const runNode = <A, E, R>(
       const etcd = advertised === undefined ? grpc.address : linkAddress(advertised.host, advertised.etcd)
       const addresses = { links: links.self.address, etcd }
       const scheme = tls === undefined ? "http" : "https"
-      const tree = node.tree({ self: links.self, addresses, scheme })
+      const started = { pid: process.pid, startedAtMillis: Date.now() }
+      const tree = node.tree({ self: links.self, addresses, scheme, process: started })
+      yield* announceDoor(dataDirectory, {
+        node: name,
+        url: `${scheme}://${links.self.address}`,
+        ca: tls?.ca
+      })
       const system = yield* ActorSystem.make(name, tree)
       yield* Effect.forkScoped(Effect.forever(Effect.flatMap(Queue.take(refused), publishTo(system))))
       yield* Effect.forkScoped(use(system, addresses))

@@ -67,6 +67,7 @@ import type { MemberRecord } from "./member-records.ts"
 import type { LogLimits } from "./member-snapshots.ts"
 import { publishNews, type Told } from "./news-actor.ts"
 import { openState } from "./open-state-actor.ts"
+import { ChainfireOperations } from "./operations-actor.ts"
 import { RaisedAlarm } from "./own-proposals.ts"
 import { Quota } from "./quota.ts"
 import { type ChainfireSettings, settingsOf } from "./settings.ts"
@@ -355,6 +356,7 @@ export const Chainfire = Actor.make("chainfire", {
       yield* (yield* Grpc).serve(surface.service)
       context.spawn(Keys, { args: { endpoint: { ...endpoint, renew } } })
       context.spawn(Watches, { args: { member } })
+      context.spawn(ChainfireOperations, { args: { endpoint, metrics: surface.metrics } })
       context.every(leaseTickMillis, new LeaseTick(), "leases")
       context.every(announceMillis, new AnnounceTick(), "announcement")
       wake()

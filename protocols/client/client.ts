@@ -66,6 +66,8 @@ export interface ConnectOptions {
   readonly ca?: string
   /** Sends the token over networks without TLS, for everybody to read. */
   readonly insecure?: boolean
+  /** By which door of the node; `ops` is for shells, of which it takes fewer. */
+  readonly entrance?: "actors" | "ops"
 }
 
 export type ClientState =

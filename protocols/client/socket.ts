@@ -22,6 +22,8 @@ export interface SocketOptions {
   readonly cluster?: string
   readonly ca?: string
   readonly insecure?: boolean
+  /** By which door: `ops` is for shells. */
+  readonly entrance?: "actors" | "ops"
 }
 
 const handshakeMillisMax = 5_000
@@ -36,7 +38,7 @@ export const socketTransport = (
   options: SocketOptions,
   { random }: Pick<ClientWorld, "random">
 ): Transport => {
-  const { ca, insecure = false, token } = options
+  const { ca, entrance = "actors", insecure = false, token } = options
   const self: Introduction = {
     protocol: protocolVersion,
     cluster: options.cluster ?? clusterOf(token) ?? "(not known)",
@@ -52,7 +54,7 @@ export const socketTransport = (
         return new Unreachable({ address: url, reason: "it is no url like http://127.0.0.1:7700" })
       if (!origin.secure && !insecure && !isLoopback(origin.host)) return new NeedsTls({ address: url })
       return Effect.acquireUseRelease(
-        Effect.sync(() => new Attempt(url, origin.websocket, { ca, self, token }, opened)),
+        Effect.sync(() => new Attempt(url, origin.websocket, { ca, entrance, self, token }, opened)),
         (attempt) => attempt.done,
         (attempt, exit) =>
           Effect.sync(() => {
@@ -67,6 +69,7 @@ interface Ours {
   readonly self: Introduction
   readonly token: string
   readonly ca: string | undefined
+  readonly entrance: string
 }
 
 interface Certificate {
@@ -88,7 +91,7 @@ class Attempt {
   constructor(
     url: string,
     origin: string,
-    { ca, self, token }: Ours,
+    { ca, entrance, self, token }: Ours,
     opened: (link: ClientLink) => LinkListener
   ) {
     this.#url = url
@@ -111,7 +114,7 @@ class Attempt {
     })
     // As a function, so that the token is not kept where somebody may print it.
     const auth = (say: (auth: object) => void) => say({ introduction: self, token })
-    this.#socket = manager.socket("/actors", { auth })
+    this.#socket = manager.socket(`/${entrance}`, { auth })
     this.#socket
       .on("connect_error", (error) => this.#fail(this.#faultOf(error)))
       .on("disconnect", (reason, details) => this.#lost(lossReason(reason, details)))

@@ -20,6 +20,7 @@ import { address } from "#protocols/address.ts"
 import { catalogue, catalogueEntries } from "#protocols/catalogue.ts"
 import type { Introduction } from "#protocols/links.ts"
 import { Members, type Metadata } from "#protocols/membership.ts"
+import type { NodeConfig } from "#protocols/operations.ts"
 import * as Supervisor from "../engine/supervisor.ts"
 import { child } from "../engine/tree.ts"
 
@@ -30,9 +31,11 @@ export interface ClusterTreeOptions {
   readonly seeds: ReadonlyArray<string>
   readonly datagrams: LinkDatagrams
   readonly view: RegistryView
+  /** What the node was started with, for operators. */
+  readonly config?: NodeConfig
 }
 
-export const cluster = ({ datagrams, metadata, seeds, self, view }: ClusterTreeOptions) => {
+export const cluster = ({ config, datagrams, metadata, seeds, self, view }: ClusterTreeOptions) => {
   const { address: own, bootId, name } = self
   return Supervisor.make("cluster", {
     strategy: "one-for-one",
@@ -42,7 +45,7 @@ export const cluster = ({ datagrams, metadata, seeds, self, view }: ClusterTreeO
       child(Membership, { args: { name, address: own, bootId, metadata, seeds } }),
       child(ClusterRegistry, { args: { node: name, bootId, view } }),
       child(FleetBreakerActor, { args: { members: address(`/${name}/cluster/membership`, Members) } }),
-      child(Introspection, { args: { catalogueEntries } }),
+      child(Introspection, { args: { catalogueEntries, ...(config && { config }) } }),
       child(Clients, { args: { catalogue } }),
       child(Clients, { name: "shells", args: { catalogue, entrance: "ops", clientsMax: 100 } })
     ]

@@ -9,7 +9,7 @@
  * Some of its actors share an object that is also a service for others, such as the datagrams of membership over
  * the links. These are made once for each start of the node, before its ports, and its tree when those are open.
  */
-import { Effect, Layer } from "effect"
+import { Effect, Encoding, Layer } from "effect"
 import type { MemberArgs } from "#actors/chainfire/member-actor.ts"
 import { MemberRecord } from "#actors/chainfire/member-records.ts"
 import { TreeCoordination } from "#actors/cluster/coordination-actor.ts"
@@ -26,6 +26,7 @@ import type { ChildSpec, Supervision } from "#actors/kernel/ports/supervision.ts
 import type { World } from "#actors/kernel/system.ts"
 import type { Introduction } from "#protocols/links.ts"
 import { Metadata } from "#protocols/membership.ts"
+import type { NodeConfig } from "#protocols/operations.ts"
 import { Sha256 } from "#protocols/wire/sha256.ts"
 import * as Supervisor from "../engine/supervisor.ts"
 import { child } from "../engine/tree.ts"
@@ -48,6 +49,13 @@ export interface NodeTreeOptions {
   readonly work: ReadonlyArray<ChildSpec<NodeServices>>
   /** Each of them one node of the group has at a time; its components learn of it from the role agent. */
   readonly roles?: ReadonlyArray<string>
+  /** Where all of this was read, and its digest; worked out from what is here where nothing is said. */
+  readonly config?: ConfigSource
+}
+
+export interface ConfigSource {
+  readonly file: string
+  readonly digest: string
 }
 
 export interface ChainfireMembers {
@@ -74,6 +82,8 @@ export interface Opened {
   readonly addresses: Addresses
   /** Of the addresses that it tells others. */
   readonly scheme: "http" | "https"
+  /** Which process it is, where it is one. */
+  readonly process?: { readonly pid: number; readonly startedAtMillis: number }
 }
 
 /** For one start of a node: the services that its own actors give to others, and then its tree. */
@@ -96,10 +106,11 @@ export const nodeTree = (options: NodeTreeOptions) => {
           child(
             cluster({
               self: opened.self,
-              metadata: new Metadata({ roles: [], zone, version: "0.1.0", ports: {} }),
+              metadata: new Metadata({ roles: [], zone, version, ports: {} }),
               seeds,
               datagrams,
-              view
+              view,
+              config: configOf(options, opened)
             })
           ),
           child(chainfire(memberArgs(options, opened))),
@@ -115,6 +126,30 @@ export const nodeTree = (options: NodeTreeOptions) => {
         ]
       })
   }
+}
+
+const version = "0.1.0"
+
+const configOf = (
+  { cluster: name, config, name: node, zone }: NodeTreeOptions,
+  { addresses, process: running }: Opened
+): NodeConfig => ({
+  node,
+  cluster: name,
+  zone,
+  version,
+  file: config?.file ?? "",
+  digest: config?.digest ?? digestOf({ cluster: name, node, zone }),
+  ...addresses,
+  pid: running?.pid ?? 0,
+  startedAtMillis: running?.startedAtMillis ?? 0
+})
+
+/** In hexadecimal, of the value as JSON. */
+export const digestOf = (value: unknown): string => {
+  const hash = new Sha256()
+  hash.update(new TextEncoder().encode(JSON.stringify(value)))
+  return Encoding.encodeHex(hash.digest())
 }
 
 const memberArgs = (
