@@ -39,6 +39,8 @@ interface Watched {
   asked: boolean
   nextMillis: number
   unreachable: string
+  /** As membership says; nobody is asked who would not answer. */
+  hasFailed: boolean
 }
 
 export class ClusterWatch {
@@ -96,7 +98,7 @@ export class ClusterWatch {
       void this.#lookForMembers()
     }
     for (const watched of this.#nodes.values()) {
-      if (!watched.asked && nowMillis >= watched.nextMillis) void this.#sample(watched)
+      if (!watched.asked && !watched.hasFailed && nowMillis >= watched.nextMillis) void this.#sample(watched)
     }
     this.#tellNodes()
   }
@@ -109,19 +111,28 @@ export class ClusterWatch {
     const ended = await this.#talk.ask(`/${this.#own}/cluster/membership`, { _tag: "Members" }, askMillis)
     const members = ended[0] === "reply" ? decodeMembers(ended[1]) : Either.left("")
     if (Either.isLeft(members) || this.#viewers.size === 0) return
-    const there = new Set(
+    const there = new Map(
       members.right
-        .filter(({ status }) => status === "alive" || status === "suspect")
-        .map(({ name }) => name)
+        .filter(({ name, status }) => status !== "left" || name === this.#own)
         .slice(0, nodesMax)
-    ).add(this.#own)
-    for (const name of there) if (!this.#nodes.has(name)) this.#watch(name)
-    for (const name of this.#nodes.keys()) if (!there.has(name)) this.#nodes.delete(name)
+        .map(({ name, status }) => [name, status === "failed"])
+    )
+    for (const [name, hasFailed] of there) {
+      const watched = this.#nodes.get(name) ?? this.#watch(name)
+      watched.hasFailed = hasFailed
+      if (hasFailed) watched.unreachable = "it has failed"
+    }
+    for (const name of this.#nodes.keys()) {
+      if (name !== this.#own && !there.has(name)) this.#nodes.delete(name)
+    }
     this.#tellNodes()
   }
 
-  #watch(name: string): void {
-    this.#nodes.set(name, { table: new TreeTable(name), asked: false, nextMillis: 0, unreachable: "" })
+  #watch(name: string): Watched {
+    const table = new TreeTable(name)
+    const watched = { table, asked: false, nextMillis: 0, unreachable: "", hasFailed: false }
+    this.#nodes.set(name, watched)
+    return watched
   }
 
   async #sample(watched: Watched): Promise<void> {

@@ -263,6 +263,24 @@ withBrowser("it is legible on a phone: nothing is wider than the screen", async 
   )
 })
 
+withBrowser("a node that dies is missed at once, and what was known of it is marked as old", async (t) => {
+  await withConsoles({ nodes: 2 }, async (cluster) => {
+    if (context === undefined) return
+    const [first, second] = cluster.nodes
+    await visit(context.browser, first?.console ?? "", async ({ page, screenshot }) => {
+      await logIn(page, cluster.token)
+      const nodes = page.locator(".tile", { hasText: "Nodes" })
+      await nodes.filter({ hasText: "2" }).filter({ hasText: "all answer" }).waitFor()
+      second?.process.kill("SIGKILL")
+      await nodes.filter({ hasText: "1 does not answer" }).waitFor()
+      await line(page, "/node02").filter({ hasText: "no answer" }).waitFor()
+      await line(page, "/node02/cluster").filter({ hasText: "unknown" }).waitFor()
+      await screenshot("dead-node")
+      t.is(await line(page, "/node01").getAttribute("data-health"), "well")
+    })
+  })
+})
+
 withBrowser("five thousand actors are scrolled through without a wait", async (t) => {
   await withConsoles({ nodes: 1, actors: 5_000 }, async (cluster) => {
     if (context === undefined) return

@@ -66,6 +66,33 @@ test("a restart is news at once, for the actor and all above it, and counts for 
   t.is(model.totals(65_001).restartsLastMinute, 0)
 })
 
+test("a tree that comes whole again, with other numbers, is the same tree, and what was seen of it stays", (t) => {
+  const model = small()
+  model.hear({ node: "n", event: { _tag: "ActorFailed", path: "/n/shop/bert", cause: "Error: no" } }, 1_000)
+  // Number 3 was anna, and is another actor of the same name now.
+  const rows = [row(1, 0, "n"), row(2, 1, "anna"), row(7, 1, "shop"), row(8, 7, "anna"), row(3, 7, "bert")]
+  model.apply(change({ whole: true, rows }), 2_000)
+  t.deepEqual(
+    [...model.all()].map(({ path }) => path),
+    ["/n", "/n/anna", "/n/shop", "/n/shop/bert", "/n/shop/anna"]
+  )
+  t.is(model.at("/n/shop/bert")?.crashedMillis, 1_000)
+  t.is(model.at("/n/anna")?.crashedMillis, Number.NEGATIVE_INFINITY)
+})
+
+test("a node that does not answer is down, and what was below it is unknown rather than down", (t) => {
+  const model = small()
+  model.setNodes([{ node: "n", unreachable: "it has failed" }])
+  const health = (path: string) => {
+    const actor = model.at(path)
+    return actor && healthOf(actor, 0)
+  }
+  t.deepEqual([health("/n"), health("/n/shop")], ["down", "unknown"])
+  t.like(model.totals(0), { unreachable: 1, unwell: 1 })
+  model.setNodes([{ node: "n", unreachable: "" }])
+  t.is(model.totals(0).unwell, 0)
+})
+
 test("a search finds words in any order, with the way to what it found", (t) => {
   const model = small()
   const look = (search: string) =>

@@ -16,6 +16,8 @@ import { answerLimits, shown } from "./shown.ts"
 /** Of what was written and not taken by the network. */
 const waitingBytesMax = 1024 * 1024
 const silentMillisMax = 30_000
+/** Then its browser comes again, and is asked again who it is. */
+const lookingMillisMax = 300_000
 /** Events ahead of a reader. */
 const creditMax = 256
 
@@ -42,6 +44,7 @@ export class Viewer {
   /** Nodes whose tree it has, up to the last change. */
   readonly #current = new Set<string>()
   readonly #feeds = new Map<string, { readonly feed: Feed; used: number }>()
+  readonly #beganMillis: number
   #readMillis: number
   /** Trees that it did not get, since it did not read. */
   leftOut = 0
@@ -51,6 +54,7 @@ export class Viewer {
     this.talk = talk
     this.#response = response
     this.#tags = tags
+    this.#beganMillis = nowMillis
     this.#readMillis = nowMillis
   }
 
@@ -112,8 +116,9 @@ export class Viewer {
     this.#write("event", JSON.stringify({ node, event: shown(event.value, answerLimits) }))
   }
 
-  /** Gives credit to whoever was read; false: it has read nothing for too long. */
+  /** Gives credit to whoever was read; false: its time is over, or it has read nothing for too long. */
   tick(nowMillis: number): boolean {
+    if (nowMillis - this.#beganMillis > lookingMillisMax) return false
     if (this.#isBehind) return nowMillis - this.#readMillis < silentMillisMax
     this.#readMillis = nowMillis
     for (const heard of this.#feeds.values()) {

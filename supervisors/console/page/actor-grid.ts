@@ -4,7 +4,7 @@
  *
  * The grid itself has the focus and says which line is the active one, so a screen reader follows lines that come and go.
  */
-import { type Actor, healthOf } from "./cluster-model.ts"
+import { type Actor, healthOf, stateOf } from "./cluster-model.ts"
 import { h, icon, setAttribute, setText } from "./dom.ts"
 import { percent, rate, short } from "./figures.ts"
 import type { Line, SortKey } from "./tree-lines.ts"
@@ -374,14 +374,14 @@ class GridRow {
       belowUnwell > 0 ? `${belowUnwell} down` : isParent && !isOpen ? short(actor.total - 1) : ""
     )
     this.#badge.classList.toggle("bad", belowUnwell > 0)
-    this.#fillNumbers(actor, health)
+    this.#fillNumbers(actor, state.nowMillis)
     this.#flash(actor, state.nowMillis, isOther, isOpen)
   }
 
-  #fillNumbers(actor: Actor, health: string): void {
+  #fillNumbers(actor: Actor, nowMillis: number): void {
     const { busy, row } = actor
     const { crash, lives, queued, rate: rateCell, state } = this.#cells
-    setText(state, health === "restarted" ? "restarted" : row.status === "down" ? "stopped" : row.status)
+    setText(state, stateOf(actor, nowMillis))
     setText(lives, short(row.incarnation))
     setText(queued, row.mailbox === 0 ? "·" : short(row.mailbox))
     setText(rateCell, actor.rate === 0 ? "·" : rate(actor.rate))

@@ -194,7 +194,8 @@ export class ActorMap {
     }
     // News fades until the actor looks like any other.
     const news = health === "restarted" ? 1 - 0.8 * Math.min(1, ageMillis / newsMillisMax) : 0
-    if (health === "down") round(colours["map-bad"], 1)
+    if (health === "unknown") round(colours.dim, 0.25)
+    else if (health === "down") round(colours["map-bad"], 1)
     else if (health === "queued") round(colours.queue, 1)
     else round(colours["map-well"], idle)
     if (news > 0) round(colours["map-warn"], news)

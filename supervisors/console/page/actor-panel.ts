@@ -5,7 +5,7 @@
 import { actionsOf } from "./actions.ts"
 import type { App } from "./app.ts"
 import { type BreakerPlace, breakerActions } from "./breaker-actions.ts"
-import { type Actor, healthOf } from "./cluster-model.ts"
+import { type Actor, healthOf, stateOf } from "./cluster-model.ts"
 import { lookForWhy, whyView } from "./crash-report.ts"
 import { button, type Child, h, replace, setAttribute, setText } from "./dom.ts"
 import { eventLine } from "./event-line.ts"
@@ -153,19 +153,16 @@ export class ActorPanel {
 
   #updateKnown(actor: Actor): void {
     const { row } = actor
-    const health = healthOf(actor, this.#app.nowMillis())
-    setAttribute(this.#status, "data-health", health)
-    setText(
-      this.#status,
-      health === "restarted" ? "restarted" : row.status === "down" ? "stopped" : row.status
-    )
+    const nowMillis = this.#app.nowMillis()
+    setAttribute(this.#status, "data-health", healthOf(actor, nowMillis))
+    setText(this.#status, stateOf(actor, nowMillis))
     setText(this.#about, [row.kind, row.role].filter((each) => each !== "").join(" · "))
     const key = `${row.status} ${actor.path} ${actor.total} ${actor.parent?.children.length}`
     if (key !== this.#actionsKey) {
       this.#actionsKey = key
       replace(this.#actions, this.#buttons(actor))
     }
-    replace(this.#numbers, numbersOf(actor, this.#app.nowMillis()))
+    replace(this.#numbers, numbersOf(actor, nowMillis))
     replace(this.#spark, actor.history.length > 3 ? spark(actor.history) : undefined)
     // A crash that is not explained yet: the first one, or another life.
     const whyKey = `${row.lastCrash} ${row.incarnation}`

@@ -6,11 +6,17 @@
  */
 import type { NodeEvent, NodeState, Row, TreeChange } from "./wire.ts"
 
-/** What is unwell about an actor, the worst first; what is below it counts for a supervisor too. */
-export type Health = "down" | "restarted" | "queued" | "well"
+/** How an actor is; `unknown` while its node does not answer. */
+export type Health = "down" | "restarted" | "queued" | "well" | "unknown"
+
+/** Whose numbers are as old as its node is silent. */
+interface Home {
+  readonly unreachable: string
+}
 
 export interface Actor {
   readonly id: number
+  readonly home: Home
   readonly node: string
   readonly path: string
   readonly name: string
@@ -46,8 +52,8 @@ export const queuedMax = 100
 
 interface NodeModel {
   readonly name: string
-  readonly actors: Map<number, Actor>
-  readonly byPath: Map<string, Actor>
+  actors: Map<number, Actor>
+  byPath: Map<string, Actor>
   root: Actor | undefined
   atMillis: number
   omitted: number
@@ -99,7 +105,12 @@ export class ClusterModel {
       this.#nodes.delete(name)
       this.shape++
     }
-    for (const { node, unreachable } of states) this.#node(node).unreachable = unreachable
+    for (const { node, unreachable } of states) {
+      const known = this.#node(node)
+      if (known.unreachable === unreachable) continue
+      known.unreachable = unreachable
+      if (known.root !== undefined) sumUp(known.root, Number.POSITIVE_INFINITY)
+    }
   }
 
   #node(name: string): NodeModel {
@@ -125,10 +136,10 @@ export class ClusterModel {
     node.atMillis = change.atMillis
     node.omitted = change.omitted
     const before = new Map<Actor, Row>()
-    if (change.whole) this.#keepOnly(node, new Set(change.rows.map(({ id }) => id)))
+    if (change.whole) this.#begin(node, change.rows)
     for (const row of change.rows) {
       const known = node.actors.get(row.id)
-      if (known === undefined || known.name !== row.name) this.#add(node, row)
+      if (known === undefined) this.#add(node, row)
       else {
         before.set(known, known.row)
         this.#replace(node, known, row, nowMillis)
@@ -145,17 +156,24 @@ export class ClusterModel {
     if (node.root !== undefined) sumUp(node.root, nowMillis)
   }
 
-  #keepOnly(node: NodeModel, ids: ReadonlySet<number>): void {
-    for (const id of [...node.actors.keys()]) if (!ids.has(id)) this.#remove(node, id)
+  /** All of it anew, perhaps with other numbers; what the page has seen of an actor stays with its path. */
+  #begin(node: NodeModel, rows: ReadonlyArray<Row>): void {
+    const { byPath } = node
+    node.actors = new Map()
+    node.byPath = new Map()
+    node.root = undefined
+    for (const row of rows) this.#add(node, row, byPath)
   }
 
-  #add(node: NodeModel, row: Row): void {
-    this.#remove(node, row.id)
+  #add(node: NodeModel, row: Row, seen?: ReadonlyMap<string, Actor>): void {
     const parent = node.actors.get(row.parent)
+    const path = `${parent?.path ?? ""}/${row.name}`
+    const known = seen?.get(path)
     const actor: Actor = {
       id: row.id,
+      home: node,
       node: node.name,
-      path: `${parent?.path ?? ""}/${row.name}`,
+      path,
       name: row.name,
       depth: parent === undefined ? 0 : parent.depth + 1,
       parent,
@@ -163,10 +181,10 @@ export class ClusterModel {
       row,
       rate: 0,
       busy: 0,
-      history: [],
-      crashedMillis: Number.NEGATIVE_INFINITY,
-      restartedMillis: Number.NEGATIVE_INFINITY,
-      restarts: 0,
+      history: known?.history ?? [],
+      crashedMillis: known?.crashedMillis ?? Number.NEGATIVE_INFINITY,
+      restartedMillis: known?.restartedMillis ?? Number.NEGATIVE_INFINITY,
+      restarts: known?.restarts ?? 0,
       total: 1,
       unwell: 0,
       rateBelow: 0,
@@ -244,12 +262,30 @@ export class ClusterModel {
   }
 }
 
-export const healthOf = ({ crashedMillis, restartedMillis, row }: Actor, nowMillis: number): Health => {
+export const healthOf = (
+  { crashedMillis, home, parent, restartedMillis, row }: Actor,
+  nowMillis: number
+): Health => {
+  if (home.unreachable !== "") return parent === undefined ? "down" : "unknown"
   if (row.status === "suspended") return "queued"
   if (row.status !== "running") return "down"
   if (Math.max(crashedMillis, restartedMillis) > nowMillis - newsMillisMax) return "restarted"
   return row.mailbox > queuedMax ? "queued" : "well"
 }
+
+/** What to call it, in a word or two. */
+export const stateOf = (actor: Actor, nowMillis: number): string => {
+  switch (healthOf(actor, nowMillis)) {
+    case "unknown":
+      return "unknown"
+    case "restarted":
+      return "restarted"
+    default:
+      return actor.home.unreachable !== "" ? "no answer" : (statusWords[actor.row.status] ?? actor.row.status)
+  }
+}
+
+const statusWords: Readonly<Record<string, string>> = { down: "stopped" }
 
 /** The actor and everything below it, in the order of the tree. */
 export function* below(actor: Actor): Generator<Actor> {

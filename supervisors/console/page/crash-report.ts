@@ -57,7 +57,7 @@ export const whyView = ({ child, crash, supervisor }: Why): Child => {
       h(
         "p",
         { class: "dim" },
-        `at ${clock(crash.atMillis)}, in life ${count(crash.incarnation)}, ${crash.handling === "" ? "while it started or stopped" : `while it handled ${crash.handling}`}`
+        `at ${clock(crash.atMillis)}, in life ${count(crash.incarnation)}${crash.handling === "" ? "" : `, while it handled ${crash.handling}`}`
       ),
     child?.decision !== null && child !== undefined && h("p", {}, decisionText(supervisor, child)),
     rest.length > 0 && h("details", {}, h("summary", {}, "Where"), h("pre", { tabindex: 0 }, rest.join("\n")))

@@ -38,9 +38,13 @@ const objectView = (value: object, depth: number): Child => {
   )
   if (depth === 0) return fields
   const isOpen = depth <= openDepth && entries.length <= listOpenMax
-  const what = Array.isArray(value) ? `${entries.length} entries` : `${entries.length} fields`
+  const what = Array.isArray(value)
+    ? counted(entries.length, "entry", "entries")
+    : counted(entries.length, "field", "fields")
   return h("details", { open: isOpen }, h("summary", {}, what), fields)
 }
+
+const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
 
 const isPlain = (value: unknown): boolean => typeof value === "string" || typeof value === "number"
 

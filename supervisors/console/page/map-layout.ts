@@ -16,6 +16,9 @@ export interface Cell {
   readonly depth: number
 }
 
+/** About, and rather too much: half a name names nothing. */
+const nameWidth = (name: string): number => 12 + name.length * 6.2
+
 interface Area {
   readonly x: number
   readonly y: number
@@ -26,7 +29,6 @@ interface Area {
 const nameHeight = 14
 const gap = 2
 /** Smaller frames draw no name, still smaller ones not even a frame. */
-const namedWidth = 56
 const namedHeight = 34
 const framedSide = 14
 
@@ -43,7 +45,7 @@ const place = (actors: ReadonlyArray<Actor>, area: Area, depth: number, cells: A
   const ordered = isAlike ? weighed : weighed.toSorted((one, other) => other.weight - one.weight)
   squarify(ordered, area, (actor, at) => {
     const isFrame = actor.children.length > 0
-    const hasName = isFrame && at.width >= namedWidth && at.height >= namedHeight
+    const hasName = isFrame && at.height >= namedHeight && at.width >= nameWidth(actor.name)
     cells.push({ actor, ...at, isFrame, hasName, depth })
     if (isFrame) place(actor.children, inside(at, hasName), depth + 1, cells)
   })

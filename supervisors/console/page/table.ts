@@ -32,12 +32,16 @@ export const table = (
               h(
                 "tr",
                 {},
-                cells.map((cell) => h("td", {}, cell))
+                cells.map((cell) => h("td", isShort(cell) ? { class: "short" } : {}, cell))
               )
             )
           )
         )
       )
+
+/** What is better not broken into lines. */
+const isShort = (cell: Child): boolean =>
+  typeof cell === "number" || (typeof cell === "string" && cell.length < 28)
 
 export const pill = (
   text: string,

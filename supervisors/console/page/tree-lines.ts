@@ -99,7 +99,7 @@ const sortedLines = (
   return { lines, found: found.length }
 }
 
-const healthOrder = { down: 3, restarted: 2, queued: 1, well: 0 }
+const healthOrder = { down: 4, unknown: 3, restarted: 2, queued: 1, well: 0 }
 
 const sortValues: Readonly<Record<SortKey, (actor: Actor, nowMillis: number) => number>> = {
   queued: ({ row }) => row.mailbox,

@@ -225,7 +225,11 @@ export class TreeView implements View {
     tile(
       "nodes",
       count(totals.nodes),
-      unreachable > 0 ? `${unreachable} do not answer` : "all answer",
+      unreachable > 0
+        ? unreachable === 1
+          ? "1 does not answer"
+          : `${unreachable} do not answer`
+        : "all answer",
       unreachable > 0 ? "bad" : "good"
     )
     tile("actors", count(totals.actors), totals.omitted > 0 ? `${count(totals.omitted)} more` : "in the tree")
@@ -237,8 +241,8 @@ export class TreeView implements View {
     )
     const { restartsLastMinute } = totals
     tile("restarts", count(restartsLastMinute), "in the last minute", restartsLastMinute > 0 ? "warn" : "")
-    tile("rate", rate(totals.rate), "messages a second")
-    tile("queued", short(totals.queued), "messages wait", totals.queued > 1_000 ? "warn" : "")
+    tile("rate", rate(totals.rate), "messages/s")
+    tile("queued", short(totals.queued), "waiting", totals.queued > 1_000 ? "warn" : "")
   }
 
   #fold({ actor }: Line): void {
