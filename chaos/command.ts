@@ -11,6 +11,7 @@
  *
  * What it exits with says chaos/harness/outcomes.ts.
  */
+import { availableParallelism } from "node:os"
 import { Args, Command, Options, ValidationError } from "@effect/cli"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Cause, Data, Effect, Exit, Option, Random, Schema } from "effect"
@@ -18,7 +19,7 @@ import { whyImpossible } from "./faults/schedule.ts"
 import { countText, exitCode, interruptedExit, usageExit } from "./harness/outcomes.ts"
 import { type NotThere, orderOf, replay, scenarioNamed } from "./harness/replay.ts"
 import { thisMachine } from "./harness/report/machine.ts"
-import { readReport, reportsRoot } from "./harness/report/report-folder.ts"
+import { type ReportUnwritable, readReport, reportsRoot } from "./harness/report/report-folder.ts"
 import { Result } from "./harness/report/result.ts"
 import type { Outcome } from "./harness/run.ts"
 import { terminal } from "./harness/screen.ts"
@@ -61,6 +62,15 @@ const seeds = Options.integer("seeds").pipe(
   ),
   Options.withDefault(1)
 )
+const jobs = Options.integer("jobs").pipe(
+  Options.withSchema(Schema.Int.pipe(Schema.between(1, 64))),
+  Options.withDescription("how many simulations at once; by default as many as there are processors"),
+  Options.optional
+)
+/** Elsewhere one run has the machine for itself. */
+const jobsIn = (kind: WorldKind, asked: Option.Option<number>): number =>
+  kind === "sim" ? Option.getOrElse(asked, availableParallelism) : 1
+
 const json = Options.boolean("json").pipe(
   Options.withDescription("print nothing but the result of each run, a line each")
 )
@@ -141,6 +151,7 @@ const run = (lab: Lab) => {
     forTime,
     seeds,
     json,
+    jobs,
     shrinkFor: shrinkFor.pipe(Options.withDefault(60_000))
   }
   return Command.make("run", options, (asked) =>
@@ -162,42 +173,69 @@ const run = (lab: Lab) => {
         )
       )
       const session = sessionFor(lab, asked.json)
-      yield* exitWith(yield* playAll(session, orders, asked.shrinkFor, asked.json))
+      const { json, shrinkFor: shrinkMillis } = asked
+      const jobs = jobsIn(asked.world, asked.jobs)
+      yield* exitWith(yield* playAll(session, orders, { isJson: json, jobs, shrinkMillis }))
     })
   ).pipe(Command.withDescription("play scenarios, and make a report of each"))
 }
 
 /** Alone each is watched; of many, only what did not pass is worth a place. */
-const playAll = (session: Session, orders: ReadonlyArray<Order>, shrinkMillis: number, isJson: boolean) =>
+const playAll = (
+  session: Session,
+  asked: ReadonlyArray<Order>,
+  { isJson, jobs, shrinkMillis }: PlayOptions
+): Effect.Effect<ReadonlyArray<Outcome>, ReportUnwritable> =>
   Effect.gen(function* () {
     const { screen } = session
+    const orders = worthPlaying(session.lab, asked)
     const isOne = orders.length === 1
     const each: Session = isOne ? session : { ...session, screen: screen.muted }
     const outcomes: Array<Outcome> = []
-    let skipped: Scenario | undefined
-    for (const [index, order] of orders.entries()) {
-      // With another seed the world cannot do more.
-      if (order.scenario === skipped) continue
-      if (!isOne)
-        screen.passing(
-          `${order.scenario.name}, seed ${order.seed}: ${index + 1} of ${orders.length}; ${countText(outcomes)}`
-        )
-      const played = yield* playReported(each, order, ({ outcome }) => isOne || outcome === "failed")
-      const { outcome } = played.run
-      const isFirstFailure = outcome === "failed" && !outcomes.includes("failed")
-      outcomes.push(outcome)
-      if (isJson) printResult(played.result)
-      if (isOne || outcome !== "passed") sayPlayed(session, played)
-      if (isFirstFailure && order.world === "sim" && shrinkMillis > 0)
-        yield* shorten(session, order, played, shrinkMillis)
-      if (outcome === "skipped") skipped = order.scenario
-      // What this machine lacks it lacks for all of them.
-      if (outcome === "blocked") break
-      if (!isOne && outcome !== "skipped" && orders[index + 1]?.scenario !== order.scenario)
-        screen.say(`${order.scenario.name} in ${order.world} is done; so far ${countText(outcomes)}`)
-    }
+    const left = new Map<Scenario, number>()
+    for (const { scenario } of orders) left.set(scenario, (left.get(scenario) ?? 0) + 1)
+    let failed: { readonly order: Order; readonly played: Played } | undefined
+    const playOne = (order: Order) =>
+      Effect.gen(function* () {
+        // What this machine lacks it lacks for all of them.
+        if (outcomes.includes("blocked")) return
+        const { scenario, world } = order
+        const played = yield* playReported(each, order, ({ outcome }) => isOne || outcome === "failed")
+        const { outcome } = played.run
+        outcomes.push(outcome)
+        if (outcome === "failed") failed ??= { order, played }
+        if (isJson) printResult(played.result)
+        if (isOne || outcome !== "passed") sayPlayed(session, played)
+        if (isOne) return
+        const others = (left.get(scenario) ?? 1) - 1
+        left.set(scenario, others)
+        if (others === 0 && outcome !== "skipped")
+          screen.say(`${scenario.name} in ${world} is done; so far ${countText(outcomes)}`)
+        screen.passing(`${outcomes.length} of ${orders.length} are played: ${countText(outcomes)}`)
+      })
+    yield* Effect.forEach(orders, playOne, { concurrency: jobs, discard: true })
+    screen.end()
+    if (failed !== undefined && failed.order.world === "sim" && shrinkMillis > 0)
+      yield* shorten(session, failed.order, failed.played, shrinkMillis)
     return outcomes
   })
+
+interface PlayOptions {
+  readonly isJson: boolean
+  readonly jobs: number
+  readonly shrinkMillis: number
+}
+
+/** With another seed a world cannot do more. */
+const worthPlaying = (lab: Lab, orders: ReadonlyArray<Order>): ReadonlyArray<Order> => {
+  const skipped = new Set<Scenario>()
+  return orders.filter(({ scenario, world }) => {
+    if (whyImpossible(scenario.faults, lab.cannot[world]) === undefined) return true
+    const isFirst = !skipped.has(scenario)
+    skipped.add(scenario)
+    return isFirst
+  })
+}
 
 const shorten = (session: Session, order: Order, { folder, run }: Played, millisMax: number) =>
   Effect.gen(function* () {
@@ -251,7 +289,7 @@ const shrink = (lab: Lab) =>
 const soakFor = (lab: Lab) => {
   const time = duration("for", "how long in all, as 2h")
   const shrinkMillis = shrinkFor.pipe(Options.withDefault(60_000))
-  const options = { time, world, seed, nodes, json, shrinkMillis }
+  const options = { time, world, seed, nodes, jobs, json, shrinkMillis }
   return Command.make("soak", options, (asked) =>
     Effect.gen(function* () {
       const firstSeed = Option.getOrUndefined(asked.seed) ?? (yield* drawnSeed)
@@ -261,6 +299,7 @@ const soakFor = (lab: Lab) => {
         firstSeed,
         forMillis: asked.time,
         nodes: Option.getOrUndefined(asked.nodes),
+        jobs: jobsIn(asked.world, asked.jobs),
         shrinking: { runsMax: shrinkRunsMax, millisMax: asked.shrinkMillis }
       })
       if (asked.json) printResult(result)

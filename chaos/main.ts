@@ -1,14 +1,12 @@
-/** The chaos command over the scenarios and worlds that there are. */
-import { Effect } from "effect"
-import { runChaos } from "./command.ts"
-import { runScenario } from "./harness/run-scenario.ts"
-import { scenarios } from "./scenarios/catalogue.ts"
-import { cannot as simCannot } from "./sim/sim-strikes.ts"
-import { inSimulation } from "./sim/simulation.ts"
+/**
+ * Where the chaos command begins. What was compiled once is kept for the next start, which must be said before
+ * anything is loaded.
+ */
+import { enableCompileCache } from "node:module"
+import { fileURLToPath } from "node:url"
 
-runChaos({
-  scenarios,
-  cannot: { sim: simCannot, process: () => "not there yet", qemu: () => "not there yet" },
-  play: (scenario, _world, options) =>
-    Effect.sync(() => inSimulation(options.seed, (maker) => runScenario(scenario, maker, options)))
-})
+// Where that cannot be written, everything is compiled anew.
+enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/ultracloud", import.meta.url)))
+const { runChaos } = await import("./command.ts")
+const { lab } = await import("./worlds.ts")
+runChaos(lab)

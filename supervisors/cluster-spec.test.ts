@@ -116,3 +116,24 @@ test("a node that is not in the file, or whose certificate is not there, is refu
   const unread = await Effect.runPromise(Effect.either(nodeOptions(secret, "node01")))
   t.regex(Either.isLeft(unread) ? unread.left.message : "", /nowhere\.pem/)
 })
+
+test("a cluster on slow machines says how patient its nodes are, and is told where that cannot work", async (t) => {
+  const timing = {
+    chainfire: { electionMillis: 5_000, heartbeatMillis: 500 },
+    membership: { probeIntervalMillis: 5_000 }
+  }
+  await withFile(JSON.stringify({ cluster: "west", nodes: [node], timing }), async (path) => {
+    const options = await Effect.runPromise(
+      Effect.flatMap(readSpec(path), (spec) => nodeOptions(spec, "node01"))
+    )
+    t.deepEqual(options.timing, timing)
+  })
+  const refused = (given: object) =>
+    refusalOf(JSON.stringify({ cluster: "west", nodes: [node], timing: given }))
+  t.regex(
+    await refused({ chainfire: { electionMillis: 299 } }),
+    /at timing\.chainfire: .*three heartbeats of 100 ms/
+  )
+  t.regex(await refused({ membership: { probeTimeoutMillis: 400 } }), /at timing\.membership: .*of 400 ms/)
+  t.regex(await refused({ chainfire: { electionMilis: 1 } }), /electionMilis: is unexpected/)
+})

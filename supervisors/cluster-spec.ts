@@ -11,8 +11,10 @@
 import { readFileSync } from "node:fs"
 import { isIP } from "node:net"
 import { Effect, Either, ParseResult, Schema } from "effect"
+import { type SwimConfig, defaultConfig as swimDefaults } from "#actors/cluster/swim-config.ts"
+import { type RaftConfig, defaultConfig as raftDefaults } from "#actors/raft/raft-config.ts"
 import type { NodeOptions } from "./node.ts"
-import { type ChainfireMember, digestOf } from "./trees/node.ts"
+import { type ChainfireMember, digestOf, type NodeTiming } from "./trees/node.ts"
 
 /** Where the console of a node is unless somebody says otherwise. */
 export const consolePort = 7780
@@ -71,6 +73,34 @@ const unlike =
     return twice === undefined || `two nodes have the same ${what}, ${of(twice)}`
   }
 
+const Millis = Schema.Int.pipe(Schema.between(1, 600_000))
+
+/** For networks and machines that are slower than usual. What is not given is as by default. */
+const Timing = Schema.Struct({
+  chainfire: Schema.optional(
+    Schema.Struct({
+      /** Without a word from the leader for so long, up to twice, a member wants to be elected. */
+      electionMillis: Schema.optionalWith(Millis, { exact: true }),
+      heartbeatMillis: Schema.optionalWith(Millis, { exact: true })
+    }).pipe(Schema.filter((given) => electionRefused({ ...raftDefaults, ...given })))
+  ),
+  membership: Schema.optional(
+    Schema.Struct({
+      probeIntervalMillis: Schema.optionalWith(Millis, { exact: true }),
+      /** Until a member that does not answer is asked again, by others too. */
+      probeTimeoutMillis: Schema.optionalWith(Millis, { exact: true })
+    }).pipe(Schema.filter((given) => probesRefused({ ...swimDefaults, ...given })))
+  )
+})
+
+const electionRefused = ({ electionMillis, heartbeatMillis }: RaftConfig) =>
+  electionMillis >= 3 * heartbeatMillis ||
+  `electionMillis is ${electionMillis}: at least three heartbeats of ${heartbeatMillis} ms`
+
+const probesRefused = ({ probeIntervalMillis, probeTimeoutMillis }: SwimConfig) =>
+  probeIntervalMillis >= 3 * probeTimeoutMillis ||
+  `probeIntervalMillis is ${probeIntervalMillis}: at least three times the timeout of ${probeTimeoutMillis} ms`
+
 /** As others know it. */
 const reachedAt = ({ advertise, etcd, host, links }: NodeSpec) => ({ host, links, etcd, ...advertise })
 
@@ -82,6 +112,7 @@ const memberOf = (node: NodeSpec): ChainfireMember => {
 export const ClusterSpec = Schema.Struct({
   cluster: Name,
   nodes: Schema.NonEmptyArray(NodeSpec),
+  timing: Schema.optional(Timing),
   /** Each of them one node at a time has; see docs/clustering.md, failover. */
   roles: Schema.optionalWith(Schema.Array(Name), { default: () => [] })
 }).pipe(
@@ -157,10 +188,16 @@ export const nodeOptions = (
       // Of what was understood: spaces, order of keys and defaults that were written out do not matter.
       config: { file, digest: digestOf(spec) },
       chainfire: { initial: spec.nodes.filter((node) => !node.joins).map(memberOf), joins },
+      ...(spec.timing !== undefined && { timing: timingOf(spec.timing) }),
       roles: spec.roles,
       work: []
     }
   })
+
+const timingOf = ({ chainfire, membership }: typeof Timing.Type): NodeTiming => ({
+  ...(chainfire !== undefined && { chainfire }),
+  ...(membership !== undefined && { membership })
+})
 
 const readText = (path: string): Effect.Effect<string, SpecRefused> =>
   Effect.try({

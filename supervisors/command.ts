@@ -8,9 +8,13 @@
  *   npm start -- shell                           attached to a running node
  *   npm start -- chaos run SCENARIO              the chaos suite, as npm run chaos
  */
-import { Command, Options, ValidationError } from "@effect/cli"
+// One by one: as a whole these packages load an HTTP client and parsers that no node needs.
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import * as ValidationError from "@effect/cli/ValidationError"
 import { defaultTeardown } from "@effect/platform/Runtime"
-import { NodeContext, NodeRuntime } from "@effect/platform-node"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Data, Effect, Layer, Schema } from "effect"
 import { fileJournals } from "#actors/platform/file-journal.ts"
 import { lmdbStores } from "#actors/platform/lmdb-stores.ts"

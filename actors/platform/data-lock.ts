@@ -1,8 +1,9 @@
 /**
  * The lock of a data directory: one process at a time, and whoever comes second learns which one.
  *
- * A file `lock` names the process: its id, and when it started, so that a process that died and left the file
- * behind is told from another one that has its id by now. It is made by linking a finished draft into place,
+ * A file `lock` names the process: its id, when it started, and the boot of the machine, so that a process that died
+ * and left the file behind is told from another one that has its id by now. After a power failure that can be the
+ * same program, with the same id, as soon after the boot as before. It is made by linking a finished draft into place,
  * which succeeds for one of two that try at once. A left-over is taken away by renaming it first: of two that
  * find it, one gets it.
  */
@@ -27,6 +28,8 @@ interface Holder {
   readonly pid: number
   /** In ticks since boot; empty where the system does not say. */
   readonly started: string
+  /** Of the machine; empty where the system does not say. */
+  readonly boot: string
 }
 
 const attemptsMax = 10
@@ -62,7 +65,7 @@ const take = (directory: string): Holder | undefined => {
   rmSync(draft, { force: true })
   const file = openSync(draft, "wx", 0o600)
   try {
-    writeFileSync(file, `${process.pid} ${processStart(process.pid) ?? ""}\n`)
+    writeFileSync(file, `${process.pid} ${processStart(process.pid) ?? ""} ${thisBoot()}\n`)
     fsyncSync(file)
   } finally {
     closeSync(file)
@@ -80,7 +83,7 @@ const take = (directory: string): Holder | undefined => {
       if (taken !== undefined && isAlive(taken)) succeeds(() => linkSync(stale, path), "EEXIST")
       rmSync(stale, { force: true })
     }
-    return holderOf(path) ?? { pid: 0, started: "" }
+    return holderOf(path) ?? { pid: 0, started: "", boot: "" }
   } finally {
     rmSync(draft, { force: true })
   }
@@ -98,18 +101,29 @@ const succeeds = (attempt: () => void, expected: string): boolean => {
 
 const holderOf = (path: string): Holder | undefined => {
   try {
-    const [pid = "", started = ""] = readFileSync(path, "utf8").trim().split(" ")
-    return { pid: Number(pid), started }
+    const [pid = "", started = "", boot = ""] = readFileSync(path, "utf8").trim().split(" ")
+    return { pid: Number(pid), started, boot }
   } catch (cause) {
     if (errorCode(cause) === "ENOENT") return undefined
     throw cause
   }
 }
 
-const isAlive = ({ pid, started }: Holder): boolean => {
+const isAlive = ({ boot, pid, started }: Holder): boolean => {
+  if (boot !== "" && boot !== thisBoot()) return false
   const startedNow = processStart(pid)
   if (startedNow !== undefined) return started === "" || started === startedNow
   return process.platform !== "linux" && Number.isInteger(pid) && pid > 0 && answers(pid)
+}
+
+/** Empty where the system does not say. */
+const thisBoot = (): string => {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()
+  } catch (cause) {
+    if (errorCode(cause) === "ENOENT") return ""
+    throw cause
+  }
 }
 
 const answers = (pid: number): boolean => {

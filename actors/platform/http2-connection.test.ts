@@ -1,4 +1,6 @@
 /** HTTP/2 at its rough edges: raw sockets that say what no client says. */
+import { once } from "node:events"
+import { connect } from "node:http2"
 import test from "ava"
 import fc from "fast-check"
 import { encodeFields } from "#protocols/wire/http2/hpack.ts"
@@ -160,6 +162,32 @@ test("an answer waits for the windows of the client, and others pass it", (t) =>
     t.true(await until(() => client.frames.some(({ flags, stream }) => stream === 1 && flags === 5)))
     t.deepEqual(got(), large)
     client.socket.destroy()
+  }))
+
+test("a large answer arrives at once where windows have room for all of it, and never grow", (t) =>
+  visiting(async ({ port }) => {
+    const windowBytes = 4 * 1024 * 1024
+    const session = connect(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: windowBytes } })
+    try {
+      await once(session, "connect")
+      session.setLocalWindowSize(windowBytes)
+      const stream = session.request({
+        ":method": "POST",
+        ":path": "/test.Echo/Echo",
+        "content-type": "application/grpc",
+        te: "trailers"
+      })
+      const message = Buffer.alloc(1024 * 1024, "x")
+      stream.end(Buffer.concat([Buffer.from([0]), uint32(message.length), message]))
+      let bytes = 0
+      stream.on("data", (piece: Buffer) => {
+        bytes += piece.length
+      })
+      await once(stream, "close", { signal: AbortSignal.timeout(10_000) })
+      t.is(bytes, message.length + 5)
+    } finally {
+      session.destroy()
+    }
   }))
 
 test("garbage and damaged frames end connections, never the server", (t) =>

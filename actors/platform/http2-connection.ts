@@ -432,9 +432,10 @@ export class Http2Connection {
     this.streams.get(id)?.onReset()
   }
 
+  /** It goes on when others had their turn: windows may never have to grow for that. */
   wait(stream: Http2Stream): void {
     this.#waiting.add(stream)
-    if (!this.flowing) this.#starved = true
+    this.#starved = true
   }
 
   forget(stream: Http2Stream): void {

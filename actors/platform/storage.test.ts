@@ -1,4 +1,5 @@
 /** Storage on real files: the contracts, kill -9, full disks, rotten bytes, two processes at once. */
+
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import {
   cpSync,
@@ -24,6 +25,7 @@ import { isStorageFault } from "../kernel/ports/storage-faults.ts"
 import { type Store, type StoreEnvironment, type StoreLimits, Stores } from "../kernel/ports/store.ts"
 import { backupOf, restoreInto } from "../kernel/store/store-backup.ts"
 import { readBackup, writeBackup } from "./backup-files.ts"
+import { processStart } from "./data-lock.ts"
 import { fileJournals } from "./file-journal.ts"
 import { LiveWorld } from "./live-world.ts"
 import { lmdbStores } from "./lmdb-stores.ts"
@@ -199,6 +201,11 @@ test("a second process is refused and told which one is there; a lock that was l
   writeFileSync(join(directory, "stores", "lock"), `${process.pid} 12345\n`)
   await run(storesIn(directory))
   writeFileSync(join(directory, "stores", "lock"), "4194000 1\n")
+  await run(storesIn(directory))
+  // Before the power failed it had the same id, and was started as long after the boot.
+  const boot = "00000000-0000-4000-8000-000000000000"
+  const again = `${process.pid} ${processStart(process.pid) ?? ""} ${boot}\n`
+  writeFileSync(join(directory, "stores", "lock"), again)
   await run(storesIn(directory))
   t.pass()
 })

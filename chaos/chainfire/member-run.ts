@@ -105,7 +105,13 @@ export const runMembers = (options: RunOptions): Run => {
     { name: "of the pair", first: pair[0], last: pair[1], slowMillisMax: 5, stayMillisMax: 10_000 }
   ].map(
     (watcher) =>
-      new KvWatcher(etcd, prng.fork(), { ...watcher, nodes, eventsMax, isOver: () => nemesis.isOver })
+      new KvWatcher(etcd, prng.fork(), {
+        ...watcher,
+        nodes,
+        eventsMax,
+        isCompacted: false,
+        isOver: () => nemesis.isOver
+      })
   )
 
   const program = Effect.gen(function* () {
@@ -144,7 +150,9 @@ export const runMembers = (options: RunOptions): Run => {
     const lastRevision = changes.at(-1)?.revision ?? 0
     const truth = { changes, isComplete: true }
     problems.push(...renderWrites(written))
-    problems.push(...watchers.flatMap((watcher) => checkWatch(truth, watcher.seen(lastRevision))))
+    problems.push(
+      ...watchers.flatMap((watcher) => watcher.seen(lastRevision).flatMap((seen) => checkWatch(truth, seen)))
+    )
   }
   const ended = (tag: string) => history.filter(({ ending }) => ending._tag === tag).length
   return {
@@ -155,7 +163,10 @@ export const runMembers = (options: RunOptions): Run => {
       failed: ended("Failed"),
       unknown: ended("Unknown"),
       "lost and found": written.recovered,
-      events: watchers.reduce((sum, watcher) => sum + watcher.seen(0).events.length, 0),
+      events: watchers.reduce(
+        (sum, watcher) => sum + watcher.seen(0).flatMap(({ events }) => events).length,
+        0
+      ),
       resumed: watchers.reduce((sum, { beginnings }) => sum + beginnings - 1, 0),
       snapshots: cluster.ids.reduce((sum, id) => sum + (cluster.member(id)?.installs ?? 0), 0),
       restarts: [...nemesis.restarts.values()].reduce((sum, count) => sum + count, 0),

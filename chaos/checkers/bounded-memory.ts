@@ -30,7 +30,7 @@ export const boundedMemory = ({ growthMax, mebibytesMax }: MemoryBound): Check =
     }
     if (byNode.size === 0) return unknown(check, "this world cannot tell how much memory a node has")
     const problems = [...byNode].flatMap(([node, looks]) => {
-      const most = Math.max(...looks.map(({ bytes }) => bytes)) / mebibyte
+      const most = mostOf(looks) / mebibyte
       const inQuarter = (quarter: number) =>
         looks.filter(({ atMillis }) => Math.floor((4 * atMillis) / (endedMillis + 1)) === quarter)
       const [early, late] = [inQuarter(1), inQuarter(3)].map((some) => median(some.map(({ bytes }) => bytes)))
@@ -45,14 +45,17 @@ export const boundedMemory = ({ growthMax, mebibytesMax }: MemoryBound): Check =
           : [])
       ]
     })
-    const all = [...byNode.values()].flat().map(({ bytes }) => bytes / mebibyte)
+    const most = mostOf([...byNode.values()].flat()) / mebibyte
     return finding(
       check,
       fewOf(problems),
-      `${byNode.size} nodes took ${Math.round(Math.max(...all))} MiB at most`
+      `${byNode.size} nodes took ${Math.round(most)} MiB at most`
     )
   }
 })
 
 const median = (values: ReadonlyArray<number>): number | undefined =>
   values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)]
+
+const mostOf = (looks: ReadonlyArray<{ readonly bytes: number }>): number =>
+  looks.reduce((most, { bytes }) => Math.max(most, bytes), 0)

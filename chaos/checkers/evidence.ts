@@ -13,7 +13,7 @@ import type { ChangeSeen, WatchSeen } from "./watch-completeness.ts"
 export interface Evidence {
   /** How much longer everything takes in this world; bounds in checks are multiplied with it. */
   readonly slowness: number
-  /** When the schedule ended, everything was healed, and whoever was down was started. */
+  /** When the schedule had ended, everything was healed, and whoever had been down answered again. */
   readonly peaceMillis: number
   readonly endedMillis: number
   readonly timeline: ReadonlyArray<Struck>
@@ -119,6 +119,12 @@ export interface JudgeBounds {
 
 export const passed = (check: string, line: string): Finding =>
   new Finding({ check, verdict: "passed", lines: [line], operations: [] })
+
+/** Of looks into nodes. Whoever was looked into knows at least itself as a member. */
+export const treesOf = (sights: ReadonlyArray<Sight>): ReadonlyArray<NodeStatus> =>
+  sights.flatMap(({ status }) =>
+    status === undefined || Object.keys(status.members).length === 0 ? [] : [status]
+  )
 
 /** There was nothing to look at, or not enough time. */
 export const unknown = (check: string, ...lines: ReadonlyArray<string>): Finding =>

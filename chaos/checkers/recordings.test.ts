@@ -52,7 +52,11 @@ test("what clients of a run saw is the same too", (t) => {
 test("looks at nodes that nothing happens to are short", (t) => {
   const members = { node01: "alive", node02: "alive", node03: "alive" } as const
   const long = evidenceOf({
-    sights: sightsOf("node01", Array.from({ length: 1_000 }, (_, at) => at), { members })
+    sights: sightsOf(
+      "node01",
+      Array.from({ length: 1_000 }, (_, at) => at),
+      { members }
+    )
   })
   t.true(encodeEvidence(long).length < 120 * 3_000)
   t.deepEqual(readBack(long), long)

@@ -4,7 +4,7 @@ import { judged, sight, struck } from "./fixtures/evidence.ts"
 import { noUnexpectedCrash } from "./unexpected-crashes.ts"
 
 const restarted = (restartsByPath: Record<string, number>) => [
-  sight(1_000, "node01", "node01", { restartsByPath })
+  sight(1_000, "node01", "node01", { restartsByPath, members: { node01: "alive" } })
 ]
 const path = "/node01/roles/role-agent"
 
@@ -33,4 +33,5 @@ test("a node that ended by itself fails, in the words of its world", (t) => {
 
 test("where nobody looked nothing was shown", (t) => {
   t.is(judged(noUnexpectedCrash(), {}).verdict, "unknown")
+  t.is(judged(noUnexpectedCrash(), { sights: [sight(1_000, "node01", "node01")] }).verdict, "unknown")
 })

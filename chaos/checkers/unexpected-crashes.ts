@@ -1,5 +1,5 @@
 /** Check: nothing crashed and nobody gave up but what was planned. */
-import { type Check, finding, unknown } from "./evidence.ts"
+import { type Check, finding, treesOf, unknown } from "./evidence.ts"
 import { fewOf } from "./few.ts"
 
 const check = "no unexpected crash"
@@ -9,8 +9,8 @@ export const noUnexpectedCrash = (planned: ReadonlyArray<RegExp> = []): Check =>
   name: check,
   holds: "No actor was restarted and no node ended by itself, but for what the schedule did to them.",
   judge: ({ complaints, sights, timeline }) => {
-    const looks = sights.flatMap(({ status }) => (status === undefined ? [] : [status]))
-    if (looks.length === 0 && complaints.length === 0) return unknown(check, "nobody looked at the nodes")
+    const looks = treesOf(sights)
+    if (looks.length === 0 && complaints.length === 0) return unknown(check, "nobody looked into a node")
     const struck = new Set(timeline.flatMap(({ action }) => (action?._tag === "Crash" ? [action.path] : [])))
     const restarts = new Map<string, number>()
     for (const { restartsByPath } of looks)

@@ -70,7 +70,7 @@ export class BrokenDisk extends Schema.TaggedClass<BrokenDisk>()("BrokenDisk", {
 /** As fast, empty and whole as it was. */
 export class FairDisk extends Schema.TaggedClass<FairDisk>()("FairDisk", { node: Node }) {}
 
-/** All clocks of the machine; a negative jump goes back, which no monotonic clock does. */
+/** What the machine takes for the date, ahead or back. No monotonic clock jumps: to lose time, pause and resume. */
 export class ClockJump extends Schema.TaggedClass<ClockJump>()("ClockJump", {
   node: Node,
   millis: Schema.Number
@@ -160,7 +160,7 @@ export const describeAction = (action: Action): string => {
     case "FairDisk":
       return `the disk of ${action.node} is well again`
     case "ClockJump":
-      return `the clock of ${action.node} jumps by ${action.millis} ms`
+      return `the date of ${action.node} jumps by ${action.millis} ms`
     case "ClockRate":
       return `the clock of ${action.node} runs ${action.rate} times as fast`
     case "Crash":

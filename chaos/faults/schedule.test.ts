@@ -29,7 +29,7 @@ interface Setting {
   readonly cannot?: (action: ActionTag) => string | undefined
 }
 
-const quiet: View = { leader: "node02", acknowledged: 0, up: nodes }
+const quiet: View = { leader: "node02", acknowledged: 0, down: [] }
 
 /** What a schedule did, in a simulated world in which nothing else happens. */
 const played = (

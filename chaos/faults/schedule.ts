@@ -34,8 +34,8 @@ export interface View {
   readonly leader: NodeName | undefined
   /** Writes that clients have got acknowledged so far. */
   readonly acknowledged: number
-  /** Those that answered when they were asked last. */
-  readonly up: ReadonlyArray<NodeName>
+  /** Those that have run, and did not answer when they were asked last. */
+  readonly down: ReadonlyArray<NodeName>
 }
 
 /** Or anything from `millis` to `millisMax`, as the seed has it. */
@@ -62,6 +62,9 @@ export const until = (
 })
 
 export const somebodyLeads = until("somebody leads", ({ leader }) => leader !== undefined, 10_000)
+
+/** A machine under load takes its time to start a node. */
+export const everybodyIsUp = until("everybody is up", ({ down }) => down.length === 0, 60_000)
 
 export const nextCommit = until(
   "a write is acknowledged",

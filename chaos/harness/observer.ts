@@ -81,12 +81,19 @@ export class Observer {
   readonly view = (): View => ({
     leader: this.leader,
     acknowledged: this.#acknowledged(),
-    up: this.up
+    down: this.down
   })
 
   /** Who answered when they were asked last. */
   get up(): ReadonlyArray<NodeName> {
     return [...this.#latest].flatMap(([node, status]) => (status === undefined ? [] : [node]))
+  }
+
+  /** Who has run, and did not answer when it was asked last. */
+  get down(): ReadonlyArray<NodeName> {
+    return [...this.#latest].flatMap(([node, status]) =>
+      status === undefined && this.#ids.has(node) ? [node] : []
+    )
   }
 
   /** Who leads in the latest term, by its own account. */
@@ -167,7 +174,7 @@ export class Observer {
   #lookInto(node: NodeName): Effect.Effect<void> {
     return Effect.gen(this, function* () {
       const { ask, residentBytes } = this.#world
-      const tree = yield* Effect.option(ask(node, `/${node}/runtime`, new GetTree({})))
+      const tree = yield* Effect.option(ask(node, `/${node}/cluster/introspection`, new GetTree({})))
       if (Option.isNone(tree)) return
       const members = yield* Effect.option(ask(node, `/${node}/cluster/membership`, new Members({})))
       const scopes = yield* Effect.option(

@@ -39,7 +39,8 @@ export const drawProgress = (view: ProgressView, style: Style): ReadonlyArray<st
     ],
     [`operations  ${operationsText(view)}`, undefined]
   ]
-  return lines.map(([text, colour]) => {
+  const shown = now.phase === "opening" || now.phase === "checks" ? lines.slice(0, 1) : lines
+  return shown.map(([text, colour]) => {
     const line = printable(text).slice(0, style.columns).trimEnd()
     return style.colour && colour !== undefined ? `\u001b[${colour}m${line}\u001b[0m` : line
   })
@@ -48,10 +49,11 @@ export const drawProgress = (view: ProgressView, style: Style): ReadonlyArray<st
 /** The same in one line, for a file or a pipe. */
 export const progressLine = (view: ProgressView): string => {
   const { now } = view
+  const when = `${seconds(now.elapsedMillis).padStart(9)}  ${phases[now.phase]}`
+  // There is nothing else to see yet, or any more.
+  if (now.phase === "opening" || now.phase === "checks") return when
   const faults = now.inForce.length === 0 ? "no faults" : now.inForce.join("; ")
-  return printable(
-    `${seconds(now.elapsedMillis).padStart(9)}  ${phases[now.phase]}  ${nodesText(now)}  ${faults}  ${operationsText(view)}`
-  )
+  return printable(`${when}  ${nodesText(now)}  ${faults}  ${operationsText(view)}`)
 }
 
 /** What is worth a line of its own where nothing is redrawn. */

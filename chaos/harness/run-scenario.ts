@@ -23,6 +23,10 @@ const warmUpMillis = 500
 /** For clients to notice that it is over. */
 const farewellMillis = 30_000
 const progressMillis = 200
+/** For nodes that were down when the schedule ended. */
+const startMillisMax = 60_000
+/** Also the first time: whoever was struck last is seen to be down by then. */
+const lookMillis = 500
 /** For each check. */
 const judgeMillisMax = 60_000
 
@@ -165,16 +169,22 @@ const played = (scenario: Scenario, maker: WorldMaker, options: RunOptions) =>
       yield* player.play([])
     }
 
-    const peaceMillis = nowMillis()
     phase = "recovery"
+    // Bounds count from when whoever was down has begun to answer, however busy its machine is.
+    yield* Effect.timeoutOption(
+      Effect.repeat(Effect.sleep(lookMillis), { until: () => observer.down.length === 0 }),
+      startMillisMax * slowness
+    )
+    const peaceMillis = nowMillis()
     yield* Effect.sleep(recoveryMillis * slowness)
     isOver = true
     const farewell = yield* Effect.timeoutOption(Fiber.await(clients), farewellMillis * slowness)
     const stuck = farewell._tag === "None" ? ["clients did not end when they were told that it is over"] : []
     yield* Fiber.interrupt(looking)
-    const truth = yield* readTruth(world, observer.up)
-    yield* Fiber.interrupt(reporting)
     const gathered = running.map((one) => one.gathered())
+    const known = gathered.find(({ changes }) => changes !== undefined)?.changes
+    const truth = yield* readTruth(world, observer.up, known)
+    yield* Fiber.interrupt(reporting)
     const evidence: Evidence = {
       slowness,
       peaceMillis,

@@ -26,6 +26,8 @@ export interface SoakOptions {
   readonly firstSeed: number
   readonly forMillis: number
   readonly nodes: number | undefined
+  /** How many at once. */
+  readonly jobs: number
   readonly shrinking: Budget
 }
 
@@ -85,6 +87,18 @@ class Soaking {
     return this.#tallies.get(scenario) ?? emptyTally(scenario)
   }
 
+  /** All scenarios with one seed, then with the next; without those that the world cannot play. */
+  *turns({ firstSeed, scenarios }: SoakOptions) {
+    for (let seed = firstSeed; ; seed++) {
+      const possible = scenarios.filter(({ name }) => this.tallyOf(name).skipped === 0)
+      if (possible.length === 0) return
+      for (const scenario of possible) {
+        if (this.outcomes.has("blocked")) return
+        yield { scenario, seed }
+      }
+    }
+  }
+
   count(run: Run): void {
     this.runs++
     this.outcomes.add(run.outcome)
@@ -92,41 +106,49 @@ class Soaking {
   }
 }
 
-const playAll = (session: Session, options: SoakOptions, soaking: Soaking, folder: string) =>
-  Effect.gen(function* () {
-    const { screen } = session
-    const inside: Session = { ...session, root: join(folder, "runs"), screen: screen.muted }
-    const untilMillis = performance.now() + options.forMillis
-    let turn = options.scenarios
-    for (let round = 0; turn.length > 0; round++) {
-      for (const scenario of turn) {
-        if (performance.now() >= untilMillis) return
-        const order = orderIn(options, scenario, options.firstSeed + round)
-        screen.passing(
-          `${scenario.name}, seed ${order.seed}: run ${soaking.runs + 1}, ${soaking.kept.length} failed, ${minutes(untilMillis - performance.now())} left`
-        )
-        const isFirst = soaking.tallyOf(scenario.name).failedSeeds.length === 0
-        const played = yield* playReported(inside, order, ({ outcome }) => outcome === "failed")
-        const { run } = played
-        soaking.count(run)
-        if (soaking.runs <= linesMax)
-          appendFileSync(join(folder, "runs.jsonl"), `${JSON.stringify(lineOf(run))}\n`)
-        if (run.outcome === "blocked") return screen.say(`${scenario.name}: ${run.reason}`)
-        if (run.outcome === "skipped") {
-          screen.say(`${scenario.name} is skipped: ${run.reason}`)
-          turn = turn.filter((one) => one !== scenario)
-        }
-        if (run.outcome !== "failed") continue
-        if (played.folder !== undefined) soaking.kept.push(played.folder)
-        sayPlayed(session, played)
-        if (isFirst && options.world === "sim" && options.shrinking.millisMax > 0) {
-          const from = { ...order, from: played.folder }
-          const shrunk = yield* shortened(session, from, run, options.shrinking)
-          yield* reportShortened({ ...session, root: inside.root }, from, shrunk, run.actions.length)
-        }
+const playAll = (session: Session, options: SoakOptions, soaking: Soaking, folder: string) => {
+  const { screen } = session
+  const inside: Session = { ...session, root: join(folder, "runs"), screen: screen.muted }
+  const untilMillis = performance.now() + options.forMillis
+  const turns = soaking.turns(options)
+  const playOne = (scenario: Scenario, seed: number) =>
+    Effect.gen(function* () {
+      const order = orderIn(options, scenario, seed)
+      const isFirst = soaking.tallyOf(scenario.name).failedSeeds.length === 0
+      const played = yield* playReported(inside, order, ({ outcome }) => outcome === "failed")
+      const { run } = played
+      soaking.count(run)
+      screen.passing(
+        `${soaking.runs} runs, ${soaking.kept.length} failed, ${minutes(untilMillis - performance.now())} left`
+      )
+      if (soaking.runs <= linesMax)
+        appendFileSync(join(folder, "runs.jsonl"), `${JSON.stringify(lineOf(run))}\n`)
+      if (run.outcome === "blocked") screen.say(`${scenario.name}: ${run.reason}`)
+      if (run.outcome === "skipped") screen.say(`${scenario.name} is skipped: ${run.reason}`)
+      if (run.outcome !== "failed") return
+      if (played.folder !== undefined) soaking.kept.push(played.folder)
+      sayPlayed(session, played)
+      if (isFirst && options.world === "sim" && options.shrinking.millisMax > 0) {
+        const from = { ...order, from: played.folder }
+        const shrunk = yield* shortened(session, from, run, options.shrinking)
+        yield* reportShortened({ ...session, root: inside.root }, from, shrunk, run.actions.length)
       }
-    }
+    })
+  const playOn: Effect.Effect<void, ReportUnwritable> = Effect.suspend(() => {
+    if (performance.now() >= untilMillis) return Effect.void
+    const { done, value } = turns.next()
+    return done === true
+      ? Effect.void
+      : Effect.zipRight(
+          playOne(value.scenario, value.seed),
+          Effect.suspend(() => playOn)
+        )
   })
+  return Effect.all(
+    Array.from({ length: options.jobs }, () => playOn),
+    { concurrency: "unbounded", discard: true }
+  )
+}
 
 const orderIn = ({ nodes, world }: SoakOptions, scenario: Scenario, seed: number): Order => ({
   scenario,

@@ -37,7 +37,7 @@ export const mutations: ReadonlyArray<Mutation> = [
       }
     ],
     scenarios: ["all-power-loss"],
-    foundBy: ["acknowledged writes", "linearizable", "convergence"],
+    foundBy: ["acknowledged writes", "linearizable", "convergence", "watches complete", "fences hold"],
     seedsMax: 40
   },
   {
@@ -50,7 +50,7 @@ export const mutations: ReadonlyArray<Mutation> = [
       }
     ],
     scenarios: ["minority-partition", "paused-leader"],
-    foundBy: ["linearizable"],
+    foundBy: ["linearizable", "revisions in order"],
     seedsMax: 40
   },
   {
@@ -62,8 +62,16 @@ export const mutations: ReadonlyArray<Mutation> = [
         to: "term === this.term"
       }
     ],
-    scenarios: ["flapping-link", "leader-power-loss", "all-power-loss"],
-    foundBy: ["linearizable", "acknowledged writes", "convergence", "no unexpected crash"],
+    scenarios: ["leader-kill"],
+    foundBy: [
+      "linearizable",
+      "acknowledged writes",
+      "convergence",
+      "watches complete",
+      "revisions in order",
+      "no unexpected crash",
+      "the simulation ended"
+    ],
     seedsMax: 100
   },
   {

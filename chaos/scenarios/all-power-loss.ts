@@ -1,7 +1,7 @@
 import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { powerLoss } from "#chaos/faults/fault.ts"
-import { nextCommit, repeat, strikeFor, wait } from "#chaos/faults/schedule.ts"
+import { everybodyIsUp, nextCommit, repeat, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
 import { type Scenario, threeNodes } from "./scenario.ts"
 
@@ -10,7 +10,9 @@ export const allPowerLoss: Scenario = {
   says: "The power of the whole house fails while clients write, twice. Everything that was acknowledged was on a quorum of disks, so it is there when the nodes are back.",
   cluster: threeNodes,
   workload: clientLoad,
-  faults: [repeat(2, nextCommit, strikeFor(1_000, powerLoss("all nodes")), wait(8_000, 10_000))],
+  faults: [
+    repeat(2, everybodyIsUp, nextCommit, strikeFor(1_000, powerLoss("all nodes")), wait(8_000, 10_000))
+  ],
   recoveryMillis: 6_000,
   checks: [...safety, recoveryTime({ withinMillis: 10_000 }), noUnexpectedCrash()]
 }

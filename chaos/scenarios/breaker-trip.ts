@@ -10,11 +10,11 @@ export const breakerTrip: Scenario = {
   says: "Two of the three nodes of a zone die within a minute. The fleet breaker of the third stops automation, and lets it go on when most nodes are healthy again.",
   cluster: { ...threeNodes, zones: ["zone-a"] },
   workload: clientLoad,
-  faults: [strikeFor(12_000, kill(["node02"])), strikeFor(12_000, kill(["node03"])), wait(20_000)],
-  recoveryMillis: 8_000,
+  faults: [strikeFor(70_000, kill(["node02"])), strikeFor(70_000, kill(["node03"])), wait(80_000)],
+  recoveryMillis: 14_000,
   checks: [
     ...safety,
-    breakerTrips({ downMin: 2, opensWithinMillis: 25_000, closesWithinMillis: 15_000 }),
+    breakerTrips({ downMin: 2, opensWithinMillis: 60_000, closesWithinMillis: 8_000 }),
     noUnexpectedCrash()
   ]
 }

@@ -15,9 +15,9 @@ import { watching } from "#chaos/workloads/watching.ts"
 import type { Workload } from "#chaos/workloads/workload.ts"
 
 export const clientLoad: ReadonlyArray<Workload> = [
-  kv({ writers: 4, readers: 2, pauseMillisMax: 40 }),
-  watching({ watchers: 3 }),
-  locks({ holders: 3 })
+  kv({ writers: 3, readers: 2, pauseMillisMax: 150 }),
+  watching({ watchers: 2 }),
+  locks({ holders: 2 })
 ]
 
 /** Whatever goes wrong. */

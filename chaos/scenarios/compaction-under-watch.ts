@@ -2,7 +2,7 @@ import { leaseSafety } from "#chaos/checkers/lease-safety.ts"
 import { linearizable } from "#chaos/checkers/linearizable.ts"
 import { watchesComplete } from "#chaos/checkers/watches-complete.ts"
 import { kill, pause } from "#chaos/faults/fault.ts"
-import { repeat, strikeFor, wait } from "#chaos/faults/schedule.ts"
+import { everybodyIsUp, repeat, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { compacting } from "#chaos/workloads/compacting.ts"
 import { kv } from "#chaos/workloads/kv.ts"
 import { locks } from "#chaos/workloads/locks.ts"
@@ -15,13 +15,14 @@ export const compactionUnderWatch: Scenario = {
   cluster: threeNodes,
   workload: [
     kv({ writers: 4, readers: 1, pauseMillisMax: 30 }),
-    watching({ watchers: 4, slowMillisMax: 40, stayMillisMax: 1_000 }),
+    watching({ watchers: 4, slowMillisMax: 40, stayMillisMax: 1_000, isCompacted: true }),
     locks({ holders: 2 }),
     compacting({ everyMillis: 400, keep: 20 })
   ],
   faults: [
     repeat(
       3,
+      everybodyIsUp,
       wait(2_000),
       strikeFor(1_500, kill("any node")),
       wait(3_000),

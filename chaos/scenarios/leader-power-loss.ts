@@ -1,7 +1,7 @@
 import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { powerLoss } from "#chaos/faults/fault.ts"
-import { nextCommit, repeat, somebodyLeads, strikeFor, wait } from "#chaos/faults/schedule.ts"
+import { everybodyIsUp, nextCommit, repeat, somebodyLeads, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
 import { type Scenario, threeNodes } from "./scenario.ts"
 
@@ -13,6 +13,7 @@ export const leaderPowerLoss: Scenario = {
   faults: [
     repeat(
       3,
+      everybodyIsUp,
       somebodyLeads,
       nextCommit,
       wait(200),

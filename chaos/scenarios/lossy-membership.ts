@@ -1,7 +1,7 @@
 import { membershipAccurate } from "#chaos/checkers/membership-accurate.ts"
 import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { badNetwork, kill } from "#chaos/faults/fault.ts"
-import { strikeFor, wait } from "#chaos/faults/schedule.ts"
+import { everybodyIsUp, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
 import { type Scenario, threeNodes } from "./scenario.ts"
 
@@ -14,7 +14,9 @@ export const lossyMembership: Scenario = {
     strikeFor(20_000, badNetwork({ loss: 0.05, jitterMillis: 60, reorder: 0.05, duplicate: 0.02 })),
     wait(10_000),
     strikeFor(8_000, kill(["node05"])),
-    wait(14_000)
+    wait(10_000),
+    everybodyIsUp,
+    wait(4_000)
   ],
   recoveryMillis: 8_000,
   checks: [...safety, membershipAccurate(), noUnexpectedCrash()]

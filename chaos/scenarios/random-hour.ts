@@ -11,7 +11,7 @@ import {
   powerLoss,
   slowDisk
 } from "#chaos/faults/fault.ts"
-import { draw, repeat, strike, strikeFor, wait } from "#chaos/faults/schedule.ts"
+import { draw, everybodyIsUp, repeat, strike, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { kv } from "#chaos/workloads/kv.ts"
 import { locks } from "#chaos/workloads/locks.ts"
 import { watching } from "#chaos/workloads/watching.ts"
@@ -30,6 +30,7 @@ export const randomHour: Scenario = {
   faults: [
     repeat(
       60,
+      everybodyIsUp,
       wait(30_000, 50_000),
       draw(
         strikeFor(5_000, powerLoss("any node")),

@@ -1,7 +1,7 @@
 import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
 import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { powerLoss } from "#chaos/faults/fault.ts"
-import { strikeFor, wait } from "#chaos/faults/schedule.ts"
+import { everybodyIsUp, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
 import { type Scenario, threeNodes } from "./scenario.ts"
 
@@ -12,7 +12,9 @@ export const rollingPowerLoss: Scenario = {
   workload: clientLoad,
   faults: ["node01", "node02", "node03", "node01", "node02", "node03"].flatMap((node) => [
     strikeFor(1_500, powerLoss([node])),
-    wait(6_000)
+    wait(4_000),
+    everybodyIsUp,
+    wait(2_000)
   ]),
   recoveryMillis: 5_000,
   checks: [...safety, recoveryTime({ withinMillis: 5_000 }), noUnexpectedCrash()]

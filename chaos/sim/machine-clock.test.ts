@@ -29,20 +29,20 @@ test("a clock that runs fast rings early, and one that changes its rate keeps wh
   t.is(clock.nowMillis(), 4_000 + 10_000)
 })
 
-test("a jump ahead rings what is due, a jump back sets back the date alone", (t) => {
+test("a jump sets the date, ahead or back, and neither rings nor moves what a process counts", (t) => {
   const world = new SimWorld(1)
   const machine = new MachineClock(world)
   const clock = machine.process()
   const rang: Array<number> = []
-  for (const delayMillis of [1_000, 5_000, 60_000]) clock.alarm(delayMillis, () => rang.push(delayMillis))
+  for (const delayMillis of [1_000, 5_000]) clock.alarm(delayMillis, () => rang.push(delayMillis))
   const cancel = clock.alarm(2_000, () => t.fail())
   cancel()
   machine.jump(-3_600_000)
   t.is(clock.nowMillis(), 0)
   t.is(clock.wallMillis(), epochMillis - 3_600_000)
   machine.jump(10_000)
-  world.run(Effect.sleep(1))
-  t.deepEqual(rang, [1_000, 5_000])
-  t.is(clock.nowMillis(), 10_001)
-  t.is(clock.wallMillis(), epochMillis - 3_600_000 + 10_001)
+  world.run(Effect.sleep(1_000))
+  t.deepEqual(rang, [1_000])
+  t.is(clock.nowMillis(), 1_000)
+  t.is(clock.wallMillis(), epochMillis - 3_600_000 + 11_000)
 })

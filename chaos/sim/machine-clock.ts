@@ -1,8 +1,8 @@
 /**
- * The clocks of one simulated machine, which may jump and may run at another rate than the world's.
+ * The clocks of one simulated machine: its date may jump, and both may run at another rate than the world's.
  *
- * A process counts from its own start, as `performance.now` does, and its time never goes back: only what the
- * machine takes for the date does. Alarms ring by this clock, so one that jumps ahead rings some of them early.
+ * A process counts from its own start, as `performance.now` does, and its time does not jump, nor do its alarms:
+ * only what the machine takes for the date does.
  */
 import type { WorldClock } from "#actors/kernel/ports/clock.ts"
 import type { SimWorld } from "./world.ts"
@@ -30,10 +30,9 @@ export class MachineClock {
     this.#dateMillis = world.clock.wallMillis() - world.nowMillis
   }
 
-  /** A negative jump sets back the date alone. */
+  /** Of the date, ahead or back, as when somebody sets it. */
   jump(millis: number): void {
-    if (millis < 0) this.#dateMillis += millis
-    else this.#set(this.#nowMillis + millis, this.#rate)
+    this.#dateMillis += millis
   }
 
   /** So many times as fast as the world's from now on. */

@@ -1,9 +1,12 @@
 /**
  * Somebody who compacts: again and again all but the newest revisions are thrown away, as an operator's job does it.
- * Watches that are behind are cancelled, and have to be told so.
+ * It watches everything itself, and compacts nothing that it has not seen; so in the end it knows what was there.
  */
-import { Effect, Either } from "effect"
+import { Effect, Fiber } from "effect"
 import { KV } from "#protocols/wire/etcd/methods.ts"
+import { callEtcd } from "./etcd-call.ts"
+import { KvWatcher } from "./kv-watchers.ts"
+import { firstKey, lastKey } from "./watching.ts"
 import type { Site, Workload } from "./workload.ts"
 
 export interface CompactingOptions {
@@ -13,48 +16,49 @@ export interface CompactingOptions {
 }
 
 const patienceMillis = 2_000
+const stayMillisMax = 5_000
+const eventsMax = 1_000_000
 
-export const compacting = ({ everyMillis, keep }: CompactingOptions): Workload => ({
-  name: "compacting",
-  begin: (site) => {
-    const counts = { answered: 0, failed: 0, unknown: 0, acknowledged: 0 }
-    const once = Effect.gen(function* () {
-      const node = site.nodes[site.prng.below(site.nodes.length)] ?? "node01"
-      const revision = yield* currentRevision(site, node)
-      if (revision === undefined || revision <= keep) return
-      const answer = yield* called(site, node, KV.compact, { revision: revision - keep })
-      if (answer === undefined) counts.unknown++
-      else counts.answered++
-    })
-    const run = Effect.gen(function* () {
-      while (!site.isOver()) {
-        yield* once
-        yield* Effect.sleep(everyMillis * site.world.slowness)
-      }
-    })
-    return { run, gathered: () => ({}), counts: () => counts }
-  }
+export const compacting = (options: CompactingOptions): Workload => ({
+  name: `compaction every ${options.everyMillis} ms`,
+  begin: (site) => begin(options, site)
 })
 
-const currentRevision = (site: Site, node: string): Effect.Effect<number | undefined> =>
-  Effect.map(
-    called(site, node, KV.range, { key: new Uint8Array([0]), serializable: true }),
-    (answer) => answer?.header?.revision
-  )
-
-/** Refused, as where somebody else has compacted meanwhile, or not answered in time: undefined. */
-const called = <Asked extends object, Answer extends object>(
-  { world }: Site,
-  node: string,
-  method: Parameters<typeof world.etcd.call<Asked, Answer>>[1],
-  request: Partial<Asked>
-): Effect.Effect<Answer | undefined> =>
-  Effect.async<Answer | undefined>((resume) =>
-    world.etcd.call(node, method, request, (answer) => resume(Effect.succeed(Either.getOrUndefined(answer))))
-  ).pipe(
-    Effect.timeoutTo({
-      duration: patienceMillis * world.slowness,
-      onSuccess: (answer) => answer,
-      onTimeout: () => undefined
-    })
-  )
+const begin = ({ everyMillis, keep }: CompactingOptions, { isOver, nodes, prng, world }: Site) => {
+  const { etcd, slowness } = world
+  const counts = { answered: 0, failed: 0, unknown: 0, acknowledged: 0 }
+  const archivist = new KvWatcher(etcd, prng.fork(), {
+    name: "of whoever compacts",
+    first: firstKey,
+    last: lastKey,
+    nodes,
+    slowMillisMax: 0,
+    stayMillisMax: stayMillisMax * slowness,
+    eventsMax,
+    isCompacted: false,
+    isOver
+  })
+  const compact = Effect.gen(function* () {
+    const revision = archivist.lastRevision - keep
+    const node = nodes[prng.below(nodes.length)]
+    if (revision < 1 || node === undefined) return
+    const answer = yield* callEtcd(etcd, node, KV.compact, { revision }, patienceMillis * slowness)
+    if (answer._tag === "Right") counts.answered++
+    else counts.unknown++
+  })
+  return {
+    run: Effect.gen(function* () {
+      const watching = yield* Effect.fork(archivist.run)
+      while (!isOver()) {
+        yield* compact
+        yield* Effect.sleep(everyMillis * slowness)
+      }
+      yield* Fiber.join(watching)
+    }),
+    gathered: () => ({
+      changes: archivist.seen().flatMap(({ events }) => events),
+      problems: archivist.problems
+    }),
+    counts: () => counts
+  }
+}

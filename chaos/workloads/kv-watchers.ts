@@ -1,6 +1,9 @@
 /**
  * Clients that watch: they write down each event, and when their node dies, or they have had enough of it, they
  * go on at another one behind the last revision that they have seen.
+ *
+ * Where somebody compacts, what a watch is to see next may be gone. It is told so, with the revision from where there
+ * is more, and begins anew there: a watch of its own, that is complete from that revision on.
  */
 import { Effect } from "effect"
 import type { ChangeSeen, WatchSeen } from "#chaos/checkers/watch-completeness.ts"
@@ -20,6 +23,8 @@ export interface WatcherOptions {
   readonly stayMillisMax: number
   /** With so many it has seen enough. */
   readonly eventsMax: number
+  /** Whether somebody compacts; if nobody does, being too late is a problem. */
+  readonly isCompacted: boolean
   readonly isOver: () => boolean
 }
 
@@ -33,7 +38,11 @@ export class KvWatcher {
   readonly #etcd: EtcdAccess
   readonly #prng: Prng
   readonly #options: WatcherOptions
-  readonly #events: Array<ChangeSeen> = []
+  #events: Array<ChangeSeen> = []
+  #fromRevision = 1
+  /** Those that compaction has ended. */
+  readonly #ended: Array<WatchSeen> = []
+  #endedEvents = 0
   readonly problems: Array<string> = []
   /** What it is to see next has been compacted. */
   #isTooLate = false
@@ -48,10 +57,19 @@ export class KvWatcher {
   }
 
   /** Without a revision it may have been about to see more. */
-  seen(throughRevision?: number): WatchSeen {
-    const { first, last, name } = this.#options
+  seen(throughRevision?: number): ReadonlyArray<WatchSeen> {
     const had = throughRevision === undefined || this.#isDone ? {} : { throughRevision }
-    return { name, first, last, fromRevision: 1, events: [...this.#events], ...had }
+    return [...this.#ended, { ...this.#now, ...had }]
+  }
+
+  /** Up to here it has seen all. */
+  get lastRevision(): number {
+    return this.#lastRevision
+  }
+
+  get #now(): WatchSeen {
+    const { first, last, name } = this.#options
+    return { name, first, last, fromRevision: this.#fromRevision, events: [...this.#events] }
   }
 
   get run(): Effect.Effect<void> {
@@ -111,7 +129,14 @@ export class KvWatcher {
 
   /** Whole, since the changes of one revision come in one response. */
   #take({ canceled, cancelReason, compactRevision, events }: WatchResponse): void {
-    if (canceled) {
+    if (canceled && compactRevision > 0 && this.#options.isCompacted) {
+      this.#ended.push(this.#now)
+      this.#endedEvents += this.#events.length
+      this.#events = []
+      // A deletion at that revision itself is gone too, as in etcd.
+      this.#fromRevision = compactRevision + 1
+      this.#lastRevision = compactRevision
+    } else if (canceled) {
       this.#isTooLate ||= compactRevision > 0
       if (this.problems.length < problemsMax)
         this.problems.push(`watch ${this.#options.name} was cancelled: ${cancelReason}`)
@@ -123,7 +148,7 @@ export class KvWatcher {
   }
 
   get #isDone(): boolean {
-    return this.#isTooLate || this.#events.length >= this.#options.eventsMax
+    return this.#isTooLate || this.#endedEvents + this.#events.length >= this.#options.eventsMax
   }
 
   #anyNode(): NodeName {

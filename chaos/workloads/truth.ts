@@ -26,8 +26,12 @@ const zero = bytesOf("\0")
 
 export type FinalTruth = Pick<Evidence, "changes" | "final" | "problems">
 
-/** Of these nodes, which are up. */
-export const readTruth = (world: World, nodes: ReadonlyArray<NodeName>): Effect.Effect<FinalTruth> =>
+/** Of these nodes, which are up. What is known already, from the beginning on, the store need not have any more. */
+export const readTruth = (
+  world: World,
+  nodes: ReadonlyArray<NodeName>,
+  known: ReadonlyArray<ChangeSeen> = []
+): Effect.Effect<FinalTruth> =>
   Effect.gen(function* () {
     const revision = yield* headRevision(world, nodes)
     if (revision === undefined)
@@ -40,7 +44,7 @@ export const readTruth = (world: World, nodes: ReadonlyArray<NodeName>): Effect.
     let changes: ReadonlyArray<ChangeSeen> | undefined
     for (const node of nodes) {
       if (changes !== undefined) break
-      const read = yield* readChanges(world, node, revision)
+      const read = yield* readChanges(world, node, revision, known)
       if (typeof read === "string") problems.push(`truth: ${node} ${read}`)
       else changes = read
     }
@@ -91,10 +95,11 @@ const call = <Req extends object, Answer extends object>(
 const readChanges = (
   { etcd, slowness }: World,
   node: NodeName,
-  revision: number
+  revision: number,
+  known: ReadonlyArray<ChangeSeen>
 ): Effect.Effect<ReadonlyArray<ChangeSeen> | string> =>
   Effect.gen(function* () {
-    const changes: Array<ChangeSeen> = []
+    const changes = [...known]
     let ended: string | undefined
     let heardMillis = yield* Clock.currentTimeMillis
     let isHeard = false
@@ -105,7 +110,7 @@ const readChanges = (
     }
     const cancel = etcd.watch({
       node,
-      request: { key: zero, rangeEnd: zero, startRevision: 1 },
+      request: { key: zero, rangeEnd: zero, startRevision: (known.at(-1)?.revision ?? 0) + 1 },
       slowMillisMax: 0,
       onResponse: take,
       onEnd: () => {

@@ -15,18 +15,21 @@ export interface WatchingOptions {
   readonly slowMillisMax: number
   /** So many each of them sees, and then no more. */
   readonly eventsMax: number
+  /** Whether somebody compacts meanwhile; see compacting.ts. */
+  readonly isCompacted: boolean
 }
 
 export const usualWatching: WatchingOptions = {
   watchers: 3,
   stayMillisMax: 5_000,
   slowMillisMax: 20,
-  eventsMax: 100_000
+  eventsMax: 100_000,
+  isCompacted: false
 }
 
 /** Whatever clients and nodes write is between these. */
-const first = "a"
-const last = "z"
+export const firstKey = "a"
+export const lastKey = "z"
 const catchUpMillis = 3_000
 
 export const watching = (chosen: Partial<WatchingOptions> = {}): Workload => {
@@ -38,7 +41,7 @@ export const watching = (chosen: Partial<WatchingOptions> = {}): Workload => {
 }
 
 const begin = (options: WatchingOptions, { isOver, nodes, prng, world }: Site): Running => {
-  const { eventsMax, slowMillisMax, stayMillisMax } = options
+  const { eventsMax, isCompacted, slowMillisMax, stayMillisMax } = options
   const { etcd, slowness } = world
   let throughRevision: number | undefined
   let isRevisionMissing = false
@@ -47,12 +50,13 @@ const begin = (options: WatchingOptions, { isOver, nodes, prng, world }: Site): 
     (_, at) =>
       new KvWatcher(etcd, prng.fork(), {
         name: `watcher ${at + 1}`,
-        first,
-        last,
+        first: firstKey,
+        last: lastKey,
         nodes,
         slowMillisMax: at % 2 === 0 ? 0 : slowMillisMax * slowness,
         stayMillisMax: stayMillisMax * slowness,
         eventsMax,
+        isCompacted,
         isOver
       })
   )
@@ -68,7 +72,7 @@ const begin = (options: WatchingOptions, { isOver, nodes, prng, world }: Site): 
       throughRevision = revision
     }),
     gathered: () => ({
-      watches: watchers.map((watcher) => watcher.seen(throughRevision)),
+      watches: watchers.flatMap((watcher) => watcher.seen(throughRevision)),
       problems: [
         ...watchers.flatMap(({ problems }) => problems),
         ...(isRevisionMissing

@@ -18,7 +18,8 @@ export interface Site {
   readonly isOver: () => boolean
 }
 
-export type Gathered = Partial<Pick<Evidence, "history" | "watches" | "problems" | "holdings">>
+/** `changes`: all up to the last of them, of a store that does not have them any more. */
+export type Gathered = Partial<Pick<Evidence, "history" | "watches" | "problems" | "holdings" | "changes">>
 
 export interface Running {
   /** Ends after `isOver`, within the patience of its clients. */

@@ -101,6 +101,18 @@ export const layers: ReadonlyArray<Layer> = [
     packages: ["effect", "@effect/cli", "@effect/platform-node", "node:"]
   },
   {
+    // What guests of the lab run, and copies of the sources in which something was changed.
+    files: /^chaos\/lab\/bundle\.ts$/,
+    imports: ["chaos/"],
+    packages: ["effect", "esbuild", "node:"]
+  },
+  {
+    // Loads what the command of a node loads.
+    files: /^chaos\/lab\/qemu\/guest-main\.ts$/,
+    imports: ["chaos/", ...supervisors],
+    packages: [...host, "@effect/cli"]
+  },
+  {
     files: /^chaos\//,
     imports: ["chaos/", ...supervisors],
     packages: ["ava", "effect", "fast-check", "node:"]

@@ -15,6 +15,7 @@ import { FleetBreakerActor } from "#actors/cluster/fleet-breaker-actor.ts"
 import { type LinkDatagrams, NodeLinks } from "#actors/cluster/links-actor.ts"
 import { Membership } from "#actors/cluster/membership-actor.ts"
 import { ClusterRegistry, type RegistryView } from "#actors/cluster/registry-actor.ts"
+import type { SwimConfig } from "#actors/cluster/swim-config.ts"
 import { Introspection } from "#actors/kernel/introspection.ts"
 import { address } from "#protocols/address.ts"
 import { catalogue, catalogueEntries } from "#protocols/catalogue.ts"
@@ -33,16 +34,26 @@ export interface ClusterTreeOptions {
   readonly view: RegistryView
   /** What the node was started with, for operators. */
   readonly config?: NodeConfig
+  /** Of membership: what is other than by default. */
+  readonly swim?: Partial<SwimConfig>
 }
 
-export const cluster = ({ config, datagrams, metadata, seeds, self, view }: ClusterTreeOptions) => {
+export const cluster = ({
+  config,
+  datagrams,
+  metadata,
+  seeds,
+  self,
+  swim = {},
+  view
+}: ClusterTreeOptions) => {
   const { address: own, bootId, name } = self
   return Supervisor.make("cluster", {
     strategy: "one-for-one",
     intensity: { restarts: 10, within: "1 minute" },
     children: [
       child(NodeLinks, { args: { datagrams } }),
-      child(Membership, { args: { name, address: own, bootId, metadata, seeds } }),
+      child(Membership, { args: { name, address: own, bootId, metadata, seeds, config: swim } }),
       child(ClusterRegistry, { args: { node: name, bootId, view } }),
       child(FleetBreakerActor, { args: { members: address(`/${name}/cluster/membership`, Members) } }),
       child(Introspection, { args: { catalogueEntries, ...(config && { config }) } }),

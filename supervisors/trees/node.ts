@@ -15,6 +15,7 @@ import { MemberRecord } from "#actors/chainfire/member-records.ts"
 import { TreeCoordination } from "#actors/cluster/coordination-actor.ts"
 import { LinkDatagrams } from "#actors/cluster/links-actor.ts"
 import { RegistryView } from "#actors/cluster/registry-actor.ts"
+import type { SwimConfig } from "#actors/cluster/swim-config.ts"
 import { leasesOn } from "#actors/kernel/coordination/coordination-leases.ts"
 import type { Cells } from "#actors/kernel/ports/cell.ts"
 import { WorldClock } from "#actors/kernel/ports/clock.ts"
@@ -24,6 +25,7 @@ import { Leases } from "#actors/kernel/ports/leases.ts"
 import type { Links } from "#actors/kernel/ports/links.ts"
 import type { ChildSpec, Supervision } from "#actors/kernel/ports/supervision.ts"
 import type { World } from "#actors/kernel/system.ts"
+import type { RaftConfig } from "#actors/raft/raft-config.ts"
 import type { Introduction } from "#protocols/links.ts"
 import { Metadata } from "#protocols/membership.ts"
 import type { NodeConfig } from "#protocols/operations.ts"
@@ -51,11 +53,18 @@ export interface NodeTreeOptions {
   readonly roles?: ReadonlyArray<string>
   /** Where all of this was read, and its digest; worked out from what is here where nothing is said. */
   readonly config?: ConfigSource
+  readonly timing?: NodeTiming
 }
 
 export interface ConfigSource {
   readonly file: string
   readonly digest: string
+}
+
+/** For networks and machines that are slower than these take for granted; the same on all nodes of a cluster. */
+export interface NodeTiming {
+  readonly chainfire?: Partial<Pick<RaftConfig, "electionMillis" | "heartbeatMillis">>
+  readonly membership?: Partial<Pick<SwimConfig, "probeIntervalMillis" | "probeTimeoutMillis">>
 }
 
 export interface ChainfireMembers {
@@ -88,7 +97,7 @@ export interface Opened {
 
 /** For one start of a node: the services that its own actors give to others, and then its tree. */
 export const nodeTree = (options: NodeTreeOptions) => {
-  const { name, roles = [], seeds, work, zone } = options
+  const { name, roles = [], seeds, timing, work, zone } = options
   const datagrams = new LinkDatagrams()
   const view = new RegistryView()
   const coordination = coordinationOf(options)
@@ -110,7 +119,8 @@ export const nodeTree = (options: NodeTreeOptions) => {
               seeds,
               datagrams,
               view,
-              config: configOf(options, opened)
+              config: configOf(options, opened),
+              swim: timing?.membership ?? {}
             })
           ),
           child(chainfire(memberArgs(options, opened))),
@@ -153,7 +163,7 @@ export const digestOf = (value: unknown): string => {
 }
 
 const memberArgs = (
-  { chainfire: members, cluster: group, name }: NodeTreeOptions,
+  { chainfire: members, cluster: group, name, timing }: NodeTreeOptions,
   { addresses, scheme }: Opened
 ): Omit<MemberArgs, "pathOf"> => {
   const initial = members?.initial ?? [{ name, ...addresses }]
@@ -171,7 +181,8 @@ const memberArgs = (
         clientURLs: [`${scheme}://${member.etcd}`]
       })
     ),
-    joins: members?.joins ?? false
+    joins: members?.joins ?? false,
+    config: timing?.chainfire ?? {}
   }
 }
 

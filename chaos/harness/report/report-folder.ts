@@ -20,6 +20,7 @@ import { basename, dirname, join, relative, resolve } from "node:path"
 import { Data, Effect, Either, ParseResult, Schema } from "effect"
 import { Finding } from "#chaos/checkers/evidence.ts"
 import { HistoryFormat } from "#chaos/checkers/history.ts"
+import { encodeEvidence } from "#chaos/checkers/recordings.ts"
 import { Timed } from "#chaos/faults/schedule.ts"
 import { EtcdInput, EtcdOutput } from "#chaos/models/etcd-model.ts"
 import type { Run } from "../run.ts"
@@ -92,7 +93,10 @@ export const writeReport = (
   writing(folder, () => {
     const result = resultOf(run, machine, from)
     const put = (name: string, text: string) => writeFileSync(join(folder, name), text)
-    if (run.evidence !== undefined) put(fileNames.history, historyFormat.encode(run.evidence.history))
+    if (run.evidence !== undefined) {
+      put(fileNames.history, historyFormat.encode(run.evidence.history))
+      put(fileNames.evidence, encodeEvidence(run.evidence))
+    }
     put(fileNames.timeline, timelineText(run.actions))
     put(fileNames.findings, findingsText(run.findings))
     put(fileNames.page, page({ run, result, replayCommand: replayCommand(folder) }))

@@ -70,6 +70,7 @@ export const fileNames = {
   result: "result.json",
   page: "report.html",
   history: "history.jsonl",
+  evidence: "evidence.jsonl",
   timeline: "timeline.jsonl",
   findings: "findings.jsonl",
   nodes: "nodes"

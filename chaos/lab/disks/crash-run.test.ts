@@ -3,7 +3,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import test from "ava"
 import { Effect } from "effect"
-import { crashPoints, type Recording } from "./crash-run.ts"
+import { crashImages, type Recording } from "./crash-cuts.ts"
+import { crashPoints, renderCrashes } from "./crash-run.ts"
 import { type Logged, writtenLog } from "./fixtures/log-writer.ts"
 import { difference, hasPrograms, withWrittenDisks } from "./fixtures/node-disk.ts"
 import { beginLog, rebuildAfterPowerLoss } from "./power-loss.ts"
@@ -51,6 +52,19 @@ ext4(
         t.is(honest.lost, 0)
         t.true(honest.due >= 8 * writesEach && honest.due % writesEach === 0)
 
+        // One of them, to boot from: the same image for the same seed.
+        const booted = [1, 2].map((number) => join(folder, `boot-${number}`))
+        for (const path of booted) {
+          const disk = { name: "node01", dataFolder: "/", basePath, logPath }
+          const made = crashImages(
+            { disks: [disk], writes, moments: [] },
+            { seed: 3, workFolder: folder, pathOf: () => path }
+          )
+          t.true([0, writesEach].includes((await Effect.runPromise(made)).due.length))
+        }
+        t.is(Buffer.compare(readFileSync(booted[0] ?? ""), readFileSync(booted[1] ?? "")), 0)
+        for (const path of booted) rmSync(path)
+
         // The same with more to come, and all of it: two rounds of writes, each found.
         const whole = await run([...one, ...two, flush], [...at(late, toldLate), ...at(early, toldLate)], 3)
         t.deepEqual([whole.lost, whole.due > 0], [0, true], JSON.stringify(whole.findings))
@@ -59,6 +73,10 @@ ext4(
         const lying = await run([...one, ...two], [...at(early, told), ...at(late, told)], 10)
         t.true(lying.lost > 0, JSON.stringify(lying))
         t.true(lying.lost + lying.corrupt >= 5)
+        t.regex(
+          renderCrashes(lying).join("\n"),
+          /^10 power cuts, .*\n.*dropped.*\ncut \d+ at \d+: (lost|corrupt): /
+        )
         t.regex(lying.findings.flatMap(({ problems }) => problems).join("\n"), /value 1\.\d+ of revision/)
       })
       t.deepEqual(readdirSync(folder).toSorted(), ["base", "log"], "nothing else is left")

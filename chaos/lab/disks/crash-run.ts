@@ -1,32 +1,25 @@
 /**
- * Many power cuts from one recorded run: each is a moment of the run and a draw of what the disks then kept. The
- * disks are rebuilt, looked into, and held against what clients had been told by that moment.
- *
- * The power of one disk goes between any two of its entries. That of several goes at once: their logs are cut
- * where they were at the same moment, at one of those that the recorder noted or at an answer to a client.
+ * Many power cuts from one recorded run: the disks are rebuilt, looked into, and held against what clients had
+ * been told by that moment.
  */
 import { mkdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { Clock, Effect, Either, type Scope } from "effect"
 import { Prng } from "#chaos/sim/prng.ts"
-import { type CrashMode, crashImage, crashPoint, positionAt } from "./crash-points.ts"
+import {
+  type Cut,
+  type Drawn,
+  drawCuts,
+  type MemberDisk,
+  type OpenRecording,
+  openRecording,
+  type Recording,
+  writeImages
+} from "./crash-cuts.ts"
+import type { CrashMode } from "./crash-points.ts"
 import { type DiskCorrupt, diskVerifier, type Verified, type VerifyBlocked } from "./host-verify.ts"
-import { DiskRebuild, type RebuildFault, type RecordedDisk } from "./rebuild.ts"
-import { type ClientWrite, judge, type Remembered } from "./remembered.ts"
-
-export interface MemberDisk extends RecordedDisk {
-  /** Of the node. */
-  readonly name: string
-  /** Where its data directory is on the disk. */
-  readonly dataFolder: string
-}
-
-export interface Recording {
-  readonly disks: ReadonlyArray<MemberDisk>
-  readonly writes: ReadonlyArray<ClientWrite>
-  /** How long the log of each disk was, at moments of the run. */
-  readonly moments: ReadonlyArray<ReadonlyArray<number>>
-}
+import type { RebuildFault } from "./rebuild.ts"
+import { judge, type Remembered } from "./remembered.ts"
 
 export interface CrashRunOptions {
   readonly seed: number
@@ -70,13 +63,6 @@ const workersCount = 2
 const findingsMax = 20
 const keptMax = 3
 const problemsMax = 10
-/** Of one disk so many are cut before anybody was told anything: it has to open all the same. */
-const earlyShare = 0.1
-
-interface Opened {
-  readonly disk: MemberDisk
-  readonly rebuild: DiskRebuild
-}
 
 /** What came of a cut. */
 interface Played {
@@ -91,12 +77,6 @@ interface Played {
   readonly repaired: number
 }
 
-interface Cut {
-  readonly positions: ReadonlyArray<number>
-  readonly logBytes: ReadonlyArray<number>
-  readonly seed: number
-}
-
 export const crashPoints = (
   recording: Recording,
   options: CrashRunOptions
@@ -108,16 +88,10 @@ const run = (
 ): Effect.Effect<CrashReport, RebuildFault | VerifyBlocked, Scope.Scope> =>
   Effect.gen(function* () {
     const { count, seed, workFolder } = options
-    mkdirSync(workFolder, { recursive: true })
-    const opened = yield* Effect.forEach(recording.disks, (disk) =>
-      Effect.map(DiskRebuild.open(disk, join(workFolder, `${disk.name}.running`)), (rebuild) => ({
-        disk,
-        rebuild
-      }))
-    )
-    const cuts = drawCuts(opened, recording, count, new Prng(seed))
+    const opened = yield* openRecording(recording, workFolder)
+    const cuts = drawCuts(opened, count, new Prng(seed))
     const beganMillis = yield* Clock.currentTimeMillis
-    const played = yield* playAll(cuts, recording, opened, options)
+    const played = yield* playAll(cuts, opened, options)
     const tookMillis = (yield* Clock.currentTimeMillis) - beganMillis
     const findings = played.flatMap(
       ({ kind, number, positions, problems }): ReadonlyArray<Finding> =>
@@ -125,11 +99,12 @@ const run = (
           ? []
           : [{ cut: number, positions, kind, problems: problems.slice(0, problemsMax) }]
     )
-    if (options.keepFolder !== undefined)
-      for (const { cut } of findings.slice(0, keptMax))
-        yield* writeImages(cuts[cut], opened, options, (name) =>
-          join(options.keepFolder ?? "", `cut-${cut}-${name}`)
-        )
+    const { keepFolder } = options
+    for (const { cut: number } of keepFolder === undefined ? [] : findings.slice(0, keptMax)) {
+      const cut = cuts[number]
+      const pathOf = (name: string) => join(keepFolder ?? "", `cut-${number}-${name}.img`)
+      if (cut !== undefined) yield* writeImages(cut, opened, options.mode ?? "subset", pathOf)
+    }
     const sum = (of: (one: Played) => number) => played.reduce((total, one) => total + of(one), 0)
     const lost = findings.filter(({ kind }) => kind === "lost").length
     return {
@@ -149,8 +124,7 @@ const run = (
 /** In the order of the cuts. Images are built in that order by one at a time, and looked into by several. */
 const playAll = (
   cuts: ReadonlyArray<Cut>,
-  recording: Recording,
-  opened: ReadonlyArray<Opened>,
+  opened: OpenRecording,
   options: CrashRunOptions
 ): Effect.Effect<ReadonlyArray<Played>, RebuildFault | VerifyBlocked, Scope.Scope> =>
   Effect.gen(function* () {
@@ -172,13 +146,13 @@ const playAll = (
               const next = left.next()
               if (next.done === true) return Effect.succeed(undefined)
               const [number, cut] = next.value
-              const written = writeImages(cut, opened, options, imagePath)
+              const written = writeImages(cut, opened, options.mode ?? "subset", imagePath)
               return Effect.map(written, (drawn) => ({ number, cut, drawn }))
             })
           )
           if (built === undefined) return
           const { cut, drawn, number } = built
-          const found = yield* lookInto(cut, drawn, recording, (disk) =>
+          const found = yield* lookInto(cut, drawn, opened.recording, (disk) =>
             verify(imagePath(disk.name), { dataFolder: disk.dataFolder, workFolder })
           )
           played.push({ number, positions: cut.positions, ...found })
@@ -188,68 +162,6 @@ const playAll = (
     yield* Effect.all(workers, { concurrency: "unbounded", discard: true })
     return played.toSorted((one, other) => one.number - other.number)
   })
-
-/** In the order of the logs, so that these are gone through once. */
-const drawCuts = (
-  opened: ReadonlyArray<Opened>,
-  { moments, writes }: Recording,
-  count: number,
-  prng: Prng
-): ReadonlyArray<Cut> => {
-  const logs = opened.map(({ rebuild }) => rebuild.log.entries)
-  const answers = writes.flatMap(({ acknowledged }) =>
-    acknowledged === undefined ? [] : [acknowledged.logBytes]
-  )
-  const known = [...answers, ...moments]
-  const cutAt = (positions: ReadonlyArray<number>): Cut => ({
-    positions,
-    logBytes: positions.map((position, disk) => logs[disk]?.[position - 1]?.endOffset ?? 0),
-    seed: prng.below(2 ** 31)
-  })
-  const [alone, ...others] = logs
-  const cuts = Array.from({ length: count }, () => {
-    if (alone !== undefined && others.length === 0) {
-      const firstBytes = Math.min(...answers.map(([bytes = 0]) => bytes))
-      const told = Number.isFinite(firstBytes) ? positionAt(alone, firstBytes) : 0
-      const early = prng.chance(earlyShare)
-      return cutAt([early ? prng.below(told + 1) : told + prng.below(alone.length - told + 1)])
-    }
-    const moment = known[prng.below(known.length)] ?? logs.map(() => Number.POSITIVE_INFINITY)
-    const cut = cutAt(logs.map((entries, disk) => positionAt(entries, moment[disk] ?? 0)))
-    // Up to there everything was on the disks, though the last entry was not at its end.
-    return { ...cut, logBytes: moment }
-  })
-  return cuts.toSorted((one, other) => (one.positions[0] ?? 0) - (other.positions[0] ?? 0))
-}
-
-interface Drawn {
-  readonly disk: MemberDisk
-  readonly pending: number
-  readonly dropped: number
-  readonly torn: number
-}
-
-/** Of each disk; the same ones each time. */
-const writeImages = (
-  cut: Cut | undefined,
-  opened: ReadonlyArray<Opened>,
-  { mode }: CrashRunOptions,
-  pathOf: (disk: string) => string
-): Effect.Effect<ReadonlyArray<Drawn>, RebuildFault> => {
-  const prng = new Prng(cut?.seed ?? 0)
-  return Effect.forEach(opened, ({ disk, rebuild }, number) => {
-    const { entries, sectorBytes } = rebuild.log
-    const point = crashPoint(entries, cut?.positions[number] ?? 0)
-    const image = crashImage(entries, point, mode ?? "subset", sectorBytes, prng.fork())
-    const { dropped, torn } = image
-    return Effect.as(rebuild.write(image, pathOf(disk.name)), {
-      disk,
-      pending: point.pending.length,
-      dropped,
-      torn
-    })
-  })
-}
 
 const lookInto = (
   cut: Cut,
@@ -281,3 +193,15 @@ const lookInto = (
     const kind = lost.length > 0 ? ("lost" as const) : ("invented" as const)
     return { ...totals, due, kind, problems: [...lost, ...invented] }
   })
+
+/** In lines for people. */
+export const renderCrashes = (report: CrashReport): ReadonlyArray<string> => {
+  const { corrupt, dropped, due, findings, lost, millisPerPoint, pending, points, repaired, torn } = report
+  return [
+    `${points} power cuts, ${millisPerPoint.toFixed(0)} ms each: after ${lost} of them acknowledged writes were lost, after ${corrupt} a disk could not be used`,
+    `${due} times an acknowledged write was looked for; of ${pending} writes that were not flushed ${dropped} were dropped and ${torn} torn; ${repaired} file systems needed repairs`,
+    ...findings.flatMap(({ cut, kind, positions, problems }) =>
+      problems.map((problem) => `cut ${cut} at ${positions.join(", ")}: ${kind}: ${problem}`)
+    )
+  ]
+}

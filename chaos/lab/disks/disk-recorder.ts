@@ -8,7 +8,7 @@ import { statSync } from "node:fs"
 import { Either } from "effect"
 import type { EtcdAccess } from "#chaos/lab/world.ts"
 import { KV, type Method } from "#protocols/wire/etcd/methods.ts"
-import type { MemberDisk, Recording } from "./crash-run.ts"
+import type { MemberDisk, Recording } from "./crash-cuts.ts"
 import type { Acknowledgement } from "./remembered.ts"
 
 interface Noted {

@@ -70,17 +70,16 @@ export const judge = (
 ): Judgement => {
   const majority = Math.floor(members.length / 2) + 1
   const versions = members.map(({ changes }) => new Set(changes.map(versionOf)))
-  const isDue = ({ logBytes: lengths }: Acknowledgement) =>
-    lengths.every((length, disk) => length <= (logBytes[disk] ?? 0))
   const lost: Array<string> = []
   let due = 0
-  for (const { acknowledged, key, value: written } of writes) {
-    if (acknowledged === undefined || !isDue(acknowledged)) continue
+  for (const write of writes) {
+    const { acknowledged, key } = write
+    if (acknowledged === undefined || !isDue(write, logBytes)) continue
     const { revision } = acknowledged
     // Of what a member has compacted it does not say whether it was there.
     if (members.some(({ compactRevision }) => revision < compactRevision)) continue
     due++
-    const value = brief(written)
+    const value = brief(write.value)
     const version = versionOf({ revision, key, value })
     const having = versions.filter((known) => known.has(version)).length
     if (having < majority)
@@ -88,6 +87,10 @@ export const judge = (
   }
   return { due, lost, invented: inventedIn(writes, members) }
 }
+
+/** The client had its answer before the power of any of the machines went. */
+export const isDue = ({ acknowledged }: ClientWrite, logBytes: ReadonlyArray<number>): boolean =>
+  acknowledged?.logBytes.every((length, disk) => length <= (logBytes[disk] ?? 0)) ?? false
 
 const versionOf = ({ key, revision, value }: RememberedChange): string => `${revision} ${key} ${value}`
 

@@ -1,0 +1,359 @@
+/**
+ * The world of QEMU guests: real kernels, a switch between them, and disks that lose what was not flushed.
+ *
+ * A machine boots as the copy of a guest that was running, with its own disk, so that power comes back within
+ * seconds. What it writes is recorded; when its power is cut, the disk is built anew from what was flushed and a part
+ * of the rest, drawn by the seed. A machine that is reset, or a node that is killed, loses nothing of its disk.
+ */
+import { mkdirSync, mkdtempSync } from "node:fs"
+import { availableParallelism, tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, Layer, Logger, Schedule, type Scope } from "effect"
+import { type Action, type ActionTag, describeAction } from "#chaos/faults/action.ts"
+import { Prng } from "#chaos/sim/prng.ts"
+import { ActorFailed, InjectCrash } from "#protocols/runtime.ts"
+import { live } from "#supervisors/live.ts"
+import { beginLog, type LoggedDisk, rebuildAfterPowerLoss } from "../disks/power-loss.ts"
+import { type RealClients, realClients } from "../real-clients.ts"
+import { openRecord } from "../reaper.ts"
+import {
+  type Complaint,
+  type NodeName,
+  nodeName,
+  type World,
+  WorldBlocked,
+  WorldFailed,
+  type WorldMaker,
+  type WorldOptions
+} from "../world.ts"
+import { memoryMebibytes } from "./guest-copy.ts"
+import { etcdPort, type Lab, linksPort, openLab } from "./lab.ts"
+import { Balloon, BreakDisk, GuestNoted, MendDisk, Pause, PowerOff, Resume, ThrottleDisk } from "./machine.ts"
+import { NodeNetwork } from "./node-network.ts"
+import { MachineFailed } from "./qemu-process.ts"
+import { SetWeather } from "./switch-actor.ts"
+
+const nodesMax = 9
+const readyMillisMax = 240_000
+const lookMillis = 200
+/** A guest without so much does not live. */
+const mebibytesMin = 128
+
+export interface QemuWorldOptions {
+  /** Of the sources that the guests run; this repository's unless stated. */
+  readonly root?: string
+}
+
+export const qemuWorld = (given: QemuWorldOptions = {}): WorldMaker => ({
+  kind: "qemu",
+  cannot,
+  open: (options) => open(options, given)
+})
+
+export const cannot = (action: ActionTag): string | undefined =>
+  action === "ReplaceNode" ? "that is asked of the group, not of a machine" : undefined
+
+const failed = (doing: string) => (fault: { readonly message: string }) =>
+  new WorldFailed({ world: "qemu", doing, reason: fault.message })
+
+const open = (
+  options: WorldOptions,
+  { root }: QemuWorldOptions
+): Effect.Effect<World, WorldBlocked | WorldFailed, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { note, seed, shape } = options
+    const count = shape.nodes + shape.spares
+    if (count < 1 || count > nodesMax)
+      return yield* failed("begin")(new RangeError(`${count} nodes are not within 1 to ${nodesMax}`))
+    const record = yield* Effect.mapError(
+      openRecord(note),
+      ({ message, path }) =>
+        new WorldBlocked({ world: "qemu", missing: message, remedy: `chmod 700 ${path}` })
+    )
+    const folder = mkdtempSync(join(tmpdir(), "ultracloud-qemu-"))
+    record.folder(folder)
+    const names = Array.from({ length: count }, (_, index) => nodeName(index + 1))
+    const slowness = slownessOf(count)
+    const services = yield* Layer.build(Layer.merge(live, Logger.remove(Logger.defaultLogger)))
+    const lab = yield* openLab({
+      nodes: names.map((name, index) => ({ name, joins: index >= shape.nodes })),
+      zones: shape.zones,
+      roles: shape.roles,
+      timing: {
+        chainfire: { electionMillis: 1_000 * slowness, heartbeatMillis: 100 * slowness },
+        membership: { probeIntervalMillis: 1_000 * slowness, probeTimeoutMillis: 200 * slowness }
+      },
+      seed,
+      folder,
+      consoles: consolesIn(options.folder ?? folder),
+      record,
+      ...(root !== undefined && { root }),
+      note
+    }).pipe(
+      Effect.provide(services),
+      Effect.catchTag("LabBlocked", ({ missing, remedy }) =>
+        Effect.fail(new WorldBlocked({ world: "qemu", missing, remedy }))
+      ),
+      Effect.mapError((fault) => (fault instanceof WorldBlocked ? fault : failed("open")(fault)))
+    )
+    const clients = yield* realClients({
+      nodes: names.map((name) => ({ name, links: lab.at(name, linksPort), etcd: lab.at(name, etcdPort) })),
+      token: lab.token,
+      tls: { ca: lab.ca },
+      seed,
+      slowness
+    })
+    const guests = new Guests(lab, seed)
+    const complaints = yield* complaintsOf(lab, guests)
+    yield* Effect.forEach(
+      names,
+      (name, index) =>
+        Effect.gen(function* () {
+          yield* guests.powerOn(name)
+          if (index >= shape.nodes) return
+          yield* guests.start(name)
+          yield* ready(clients, name)
+        }),
+      { concurrency: "unbounded", discard: true }
+    ).pipe(Effect.mapError(failed("begin")))
+    const network = new NodeNetwork(names)
+    const world: World = {
+      kind: "qemu",
+      nodes: names,
+      slowness,
+      facts: {
+        accelerator: lab.guests.accelerator,
+        kernel: lab.guests.image.release,
+        node: process.version,
+        processors: String(availableParallelism()),
+        memory: `${memoryMebibytes} MiB for each guest`
+      },
+      ask: clients.ask,
+      etcd: clients.etcd,
+      strike: (action) =>
+        Effect.mapError(
+          strike(lab, guests, network, clients, action),
+          failed(`do this: ${describeAction(action)}`)
+        ),
+      peerUrl: (node) => `https://${lab.host(node)}:${linksPort}`,
+      residentBytes: (node) => residentBytes(lab, node),
+      complaints: () => complaints
+    }
+    return world
+  })
+
+/** Without KVM a guest is many times slower than this machine, and all of them share it. */
+const slownessOf = (count: number): number => Math.max(3, (2 * (count + 1)) / availableParallelism())
+
+const consolesIn = (folder: string): string => {
+  mkdirSync(folder, { recursive: true })
+  return folder
+}
+
+const ready = (clients: RealClients, name: NodeName): Effect.Effect<void, MachineFailed> =>
+  clients.isReady(name).pipe(
+    Effect.repeat({ until: (isReady) => isReady, schedule: Schedule.spaced(lookMillis) }),
+    Effect.timeoutFail({
+      duration: readyMillisMax,
+      onTimeout: () =>
+        new MachineFailed({
+          machine: name,
+          doing: "answer a read",
+          reason: `not within ${readyMillisMax} ms`
+        })
+    }),
+    Effect.asVoid
+  )
+
+/** Machines with their disks and nodes, and what is meant to be the case with each. */
+class Guests {
+  readonly #lab: Lab
+  readonly #prng: Prng
+  readonly #on = new Set<NodeName>()
+  /** Nodes that are meant to run: the end of any other one is no news. */
+  readonly #running = new Set<NodeName>()
+
+  constructor(lab: Lab, seed: number) {
+    this.#lab = lab
+    this.#prng = new Prng(seed)
+  }
+
+  isToRun(name: NodeName): boolean {
+    return this.#running.has(name)
+  }
+
+  /** The end of a machine that was not asked for. */
+  lost(name: NodeName): void {
+    this.#on.delete(name)
+    this.#running.delete(name)
+  }
+
+  disk(name: NodeName): LoggedDisk {
+    const imagePath = this.#lab.diskPath(name)
+    return { imagePath, basePath: `${imagePath}.base`, logPath: `${imagePath}.log` }
+  }
+
+  powerOn(name: NodeName): Effect.Effect<void, MachineFailed> {
+    return Effect.suspend(() => {
+      if (this.#on.has(name)) return Effect.void
+      this.#on.add(name)
+      const disk = this.disk(name)
+      return Effect.zipRight(
+        ofDisk(name, beginLog(disk)),
+        this.#lab.boot(name, { from: "copy", log: disk.logPath })
+      )
+    })
+  }
+
+  /** With the power the disk loses what it had not flushed, or a part of it. */
+  powerOff(name: NodeName): Effect.Effect<void, MachineFailed> {
+    return Effect.suspend(() => {
+      if (!this.#on.has(name)) return Effect.void
+      this.lost(name)
+      const seed = Math.floor(this.#prng.next() * 2 ** 32)
+      const rebuilding = rebuildAfterPowerLoss(this.disk(name), { mode: "subset", seed })
+      return Effect.zipRight(this.#lab.machine(name, new PowerOff()), ofDisk(name, rebuilding))
+    })
+  }
+
+  /** The disk never was without power. */
+  reset(name: NodeName): Effect.Effect<void, MachineFailed> {
+    return Effect.suspend(() => {
+      if (!this.#on.has(name)) return Effect.void
+      const runs = this.#running.has(name)
+      this.lost(name)
+      return this.#lab
+        .machine(name, new PowerOff())
+        .pipe(Effect.zipRight(this.powerOn(name)), Effect.zipRight(runs ? this.start(name) : Effect.void))
+    })
+  }
+
+  start(name: NodeName): Effect.Effect<void, MachineFailed> {
+    return Effect.suspend(() => {
+      this.#running.add(name)
+      return Effect.asVoid(this.#lab.execute(name, `sh /lab/node start ${name}`))
+    })
+  }
+
+  end(name: NodeName, how: "stop" | "kill"): Effect.Effect<void, MachineFailed> {
+    return Effect.suspend(() => {
+      this.#running.delete(name)
+      return Effect.asVoid(this.#lab.execute(name, `sh /lab/node ${how}`))
+    })
+  }
+
+  fullDisk(name: NodeName): Effect.Effect<void, MachineFailed> {
+    return Effect.asVoid(this.#lab.execute(name, "sh /lab/disk full"))
+  }
+
+  fairDisk(name: NodeName): Effect.Effect<void, MachineFailed> {
+    return Effect.gen(this, function* () {
+      if (!this.#on.has(name)) return
+      yield* this.#lab.machine(name, new ThrottleDisk({ writesPerSecond: 0, bytesPerSecond: 0 }))
+      yield* this.#lab.machine(name, new MendDisk())
+      const again = this.#running.has(name) ? name : ""
+      yield* this.#lab.execute(name, `sh /lab/disk fair ${again}`)
+    })
+  }
+}
+
+const ofDisk = <A>(name: NodeName, effect: Effect.Effect<A, { readonly message: string }>) =>
+  Effect.mapError(
+    effect,
+    ({ message }) => new MachineFailed({ machine: name, doing: "rebuild its disk", reason: message })
+  )
+
+const strike = (
+  lab: Lab,
+  guests: Guests,
+  network: NodeNetwork,
+  clients: RealClients,
+  action: Action
+): Effect.Effect<void, { readonly message: string }> => {
+  switch (action._tag) {
+    case "PowerOff":
+      return guests.powerOff(action.node)
+    case "PowerOn":
+      return Effect.zipRight(guests.powerOn(action.node), guests.start(action.node))
+    case "Reset":
+      return guests.reset(action.node)
+    case "Kill":
+      return guests.end(action.node, "kill")
+    case "Stop":
+      return guests.end(action.node, "stop")
+    case "Start":
+      return guests.start(action.node)
+    case "Pause":
+      return lab.machine(action.node, new Pause())
+    case "Resume":
+      return lab.machine(action.node, new Resume())
+    case "Cut":
+    case "Mend":
+    case "Network":
+      return lab.network(new SetWeather({ links: network.change(action) }))
+    case "SlowDisk": {
+      const writesPerSecond = Math.max(1, Math.round(1_000 / Math.max(1, action.syncMillis)))
+      return lab.machine(action.node, new ThrottleDisk({ writesPerSecond, bytesPerSecond: 0 }))
+    }
+    case "BrokenDisk":
+      return lab.machine(action.node, new BreakDisk())
+    case "FullDisk":
+      return guests.fullDisk(action.node)
+    case "FairDisk":
+      return guests.fairDisk(action.node)
+    case "ClockJump":
+      return Effect.asVoid(lab.execute(action.node, `/usr/bin/perl /lab/clock add ${action.millis / 1_000}`))
+    case "ClockRate":
+      return Effect.asVoid(lab.execute(action.node, `adjtimex -q -t ${tickOf(action.rate)}`))
+    case "MemoryPressure": {
+      const mebibytes = Math.max(mebibytesMin, memoryMebibytes - action.mebibytes)
+      return lab.machine(action.node, new Balloon({ mebibytes }))
+    }
+    case "Crash": {
+      const { node, path } = action
+      const crash = new InjectCrash({ path, by: "chaos", reason: "a scenario of the chaos suite" })
+      return clients.ask(node, `/${node}/cluster/introspection`, crash).pipe(
+        Effect.asVoid,
+        Effect.mapError(({ reason }) => new Error(reason))
+      )
+    }
+    case "ReplaceNode":
+      return Effect.fail(new Error("that is asked of the group, not of a machine"))
+  }
+}
+
+/** A kernel can be told to take a tick for up to a tenth more or less than it is. */
+const tickOf = (rate: number): number => Math.round(10_000 * Math.min(1.1, Math.max(0.9, rate)))
+
+const complaintsOf = (lab: Lab, guests: Guests) =>
+  Effect.gen(function* () {
+    const complaints: Array<Complaint> = []
+    const clock = yield* Effect.clock
+    const complain = (node: NodeName, what: string) =>
+      complaints.push({ atMillis: clock.unsafeCurrentTimeMillis(), node, what })
+    const listen = () =>
+      lab.system.events.subscribe(
+        (event) => {
+          if (event instanceof GuestNoted && guests.isToRun(event.machine)) {
+            complain(event.machine, event.line)
+          }
+          if (event instanceof ActorFailed) {
+            const node = event.path.split("/").at(-1) ?? event.path
+            guests.lost(node)
+            complain(node, event.cause)
+          }
+        },
+        [GuestNoted._tag, ActorFailed._tag]
+      )
+    yield* Effect.acquireRelease(Effect.sync(listen), (end) => Effect.sync(end))
+    return complaints
+  })
+
+const pageBytes = 4_096
+
+/** Of the node's process, as its guest sees it. */
+const residentBytes = (lab: Lab, node: NodeName): Effect.Effect<number | undefined> =>
+  lab.execute(node, "awk '{ print $2 }' /proc/$(cat /run/node.pid)/statm", 5_000).pipe(
+    Effect.map((pages) => Number(pages) * pageBytes),
+    Effect.orElseSucceed(() => undefined)
+  )
