@@ -15,6 +15,8 @@ export interface ClientsArgs {
   readonly entrance?: Entrance
   readonly clientsMax?: number
   readonly messageBytesMax?: number
+  /** Events wait so long for others to leave with: people who look on need them no sooner. */
+  readonly eventPauseMillis?: number
 }
 
 const defaultClientsMax = 1_000
@@ -69,7 +71,8 @@ export const Clients = Actor.make("clients", {
           held,
           gate,
           packing: links.packing,
-          messageBytesMax: args.messageBytesMax ?? defaultMessageBytesMax
+          messageBytesMax: args.messageBytesMax ?? defaultMessageBytesMax,
+          ...(args.eventPauseMillis !== undefined && { eventPauseMillis: args.eventPauseMillis })
         }
       })
       return state

@@ -70,6 +70,7 @@ export interface LinkArgs {
   /** What may pass. Without it the other end is a node, whose tree is mounted below its name. */
   readonly gate?: Gate
   readonly messageBytesMax?: number
+  readonly eventPauseMillis?: number
   readonly onDatagram?: (packet: unknown) => void
 }
 
@@ -77,13 +78,15 @@ const link = (kind: string) =>
   Actor.make("link", {
     kind,
     messages: [],
-    init: (context: InitContext<never>, { gate, held, messageBytesMax, onDatagram, packing }: LinkArgs) => {
+    init: (context: InitContext<never>, args: LinkArgs) => {
+      const { eventPauseMillis, gate, held, messageBytesMax, onDatagram, packing } = args
       const options = {
         packing,
         send: held.link.send,
         onStalled: (reason: string) => held.end(reason),
         ...(gate && { gate }),
         ...(messageBytesMax !== undefined && { messageBytesMax }),
+        ...(eventPauseMillis !== undefined && { eventPauseMillis }),
         ...(onDatagram && { onDatagram })
       }
       const peer =

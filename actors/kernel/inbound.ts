@@ -40,6 +40,9 @@ const answeringMax = 65_536
 const watchedMax = 65_536
 const subscriptionsMax = 1_000
 
+/** A second, of what one client does. All of it is events. */
+const auditsLoggedMax = 10
+
 /** What no actor has as its path: the system itself. */
 export const systemPath = ""
 
@@ -58,6 +61,8 @@ export class Inbound {
   readonly #subscriptions = new Map<number, Subscription>()
   /** Frames that were not understood. */
   malformed = 0
+  #loggingSinceMillis = Number.NEGATIVE_INFINITY
+  #logged = 0
 
   constructor(system: ActorSystem, peer: Peer, gate: Gate | undefined, enqueue: (frame: Frame) => void) {
     this.#system = system
@@ -80,6 +85,12 @@ export class Inbound {
     const about = aboutOf(encoded)
     const atMillis = this.#system.clock.wallMillis()
     this.#system.events.publish(new ClientActed({ by, path, request, needs, about, atMillis }))
+    const nowMillis = this.#system.clock.nowMillis()
+    if (nowMillis - this.#loggingSinceMillis >= 1_000) {
+      this.#loggingSinceMillis = nowMillis
+      this.#logged = 0
+    }
+    if (this.#logged++ >= auditsLoggedMax) return
     this.#system.log("info", `${by} sends ${request} to ${path}${about === "" ? "" : `: ${about}`}`)
   }
 

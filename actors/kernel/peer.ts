@@ -40,6 +40,7 @@ import { answerCodec, decodeEnded, isRequest, messageCodec, tagOf } from "./mess
 import type { Packing } from "./ports/links.ts"
 import type { Ended, Watcher } from "./ref.ts"
 import type { ActorSystem } from "./system.ts"
+import { Callback } from "./timer-wheel.ts"
 
 export interface PeerOptions {
   readonly send: (batch: ReadonlyArray<Frame>) => void
@@ -49,6 +50,8 @@ export interface PeerOptions {
   readonly packing?: Packing
   readonly messageBytesMax?: number
   readonly limits?: OutboxLimits
+  /** Events wait so long for others to leave with: for those who look on, and take the node's time with each. */
+  readonly eventPauseMillis?: number
   /** The other end wants our tree to stop. Only the host of a cell obeys. */
   readonly onStop?: () => void
   readonly onDatagram?: (packet: unknown) => void
@@ -77,6 +80,11 @@ export class Peer {
   #taken = 0
   #takenBytes = 0
   #flushing = false
+  #pausing = false
+  readonly #pause = new Callback(() => {
+    this.#pausing = false
+    this.#flushSoon()
+  })
   #lost: string | undefined
   #ids = 0
   readonly #asked = new Map<number, Outgoing>()
@@ -246,7 +254,15 @@ export class Peer {
         `it does not read what it asked for: ${this.#outbox.queuedBytes} bytes in ${this.#outbox.queued} frames wait for it`
       )
     }
+    if (frame[0] === "event" && this.#options.eventPauseMillis !== undefined)
+      return this.#flushLater(this.#options.eventPauseMillis)
     this.#flushSoon()
+  }
+
+  #flushLater(pauseMillis: number): void {
+    if (this.#pausing) return
+    this.#pausing = true
+    this.#system.timers.start(this.#pause, pauseMillis)
   }
 
   #flushSoon(): void {
@@ -435,6 +451,7 @@ export class Peer {
   close(reason: string, how: "lost" | "node-lost" = "lost"): void {
     if (this.#lost !== undefined) return
     this.#lost = reason
+    this.#system.timers.cancel(this.#pause)
     for (const { ask, sent } of [...this.#asked.values()]) {
       const target = { path: ask.path, request: ask.request._tag }
       ask.onSettled = undefined

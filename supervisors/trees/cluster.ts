@@ -58,7 +58,10 @@ export const cluster = ({
       child(FleetBreakerActor, { args: { members: address(`/${name}/cluster/membership`, Members) } }),
       child(Introspection, { args: { catalogueEntries, ...(config && { config }) } }),
       child(Clients, { args: { catalogue } }),
-      child(Clients, { name: "shells", args: { catalogue, entrance: "ops", clientsMax: 100 } })
+      child(Clients, {
+        name: "shells",
+        args: { catalogue, entrance: "ops", clientsMax: 100, eventPauseMillis: 100 }
+      })
     ]
   })
 }
