@@ -12,8 +12,8 @@ import { scenarios } from "./catalogue.ts"
 
 const { UC_FIRST_SEED: first = "1", UC_SEEDS: seeds } = process.env
 /** One seed of these takes as long as several of the others. */
-const long = new Set(["random-hour", "role-failover", "breaker-trip"])
-const seedsOf = (name: string) => Number(seeds ?? (long.has(name) ? 4 : 30))
+const long = new Set(["random-hour", "role-failover", "breaker-trip", "full-disk"])
+const seedsOf = (name: string) => Number(seeds ?? (long.has(name) ? 4 : 31))
 
 const workers = new SimWorkers()
 const processors = Effect.unsafeMakeSemaphore(availableParallelism())

@@ -22,7 +22,7 @@ export const bulk = ({ bytes, everyMillis }: BulkOptions): Workload => ({
     const once = Effect.gen(function* () {
       const node = nodes[prng.below(nodes.length)]
       if (node === undefined) return
-      const value = new Uint8Array(bytes).map(() => prng.below(256))
+      const value = new Uint8Array(bytes).fill(prng.below(256))
       const answer = yield* callEtcd(etcd, node, KV.put, { key, value }, patienceMillis * slowness)
       if (answer._tag === "Right") {
         counts.answered++
