@@ -38,7 +38,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     ],
     scenarios: ["all-power-loss"],
     foundBy: ["acknowledged writes", "linearizable", "convergence", "watches complete", "fences hold"],
-    seedsMax: 40
+    seedsMax: 100
   },
   {
     bug: "a leader answers reads without asking a quorum whether it still leads",

@@ -16,9 +16,9 @@ import { watching } from "#chaos/workloads/watching.ts"
 import type { Workload } from "#chaos/workloads/workload.ts"
 
 export const clientLoad: ReadonlyArray<Workload> = [
-  kv({ writers: 3, readers: 2, pauseMillisMax: 150 }),
+  kv({ writers: 3, readers: 2, pauseMillisMax: 300 }),
   watching({ watchers: 2 }),
-  locks({ holders: 2 }),
+  locks({ holders: 2, pauseMillisMax: 400 }),
   roles()
 ]
 

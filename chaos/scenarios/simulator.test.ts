@@ -11,9 +11,16 @@ import { SimWorkers } from "#chaos/harness/sim-workers.ts"
 import { scenarios } from "./catalogue.ts"
 
 const { UC_FIRST_SEED: first = "1", UC_SEEDS: seeds } = process.env
-/** One seed of these takes as long as several of the others. */
-const long = new Set(["random-hour", "role-failover", "breaker-trip", "full-disk"])
-const seedsOf = (name: string) => Number(seeds ?? (long.has(name) ? 4 : 31))
+/** One seed of these takes as long as several of the others: five nodes, minutes, or large values. */
+const long = new Set([
+  "full-disk",
+  "lossy-membership",
+  "majority-partition",
+  "breaker-trip",
+  "role-failover",
+  "random-hour"
+])
+const seedsOf = (name: string) => Number(seeds ?? (long.has(name) ? 2 : 35))
 
 const workers = new SimWorkers()
 const processors = Effect.unsafeMakeSemaphore(availableParallelism())
