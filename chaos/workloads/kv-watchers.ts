@@ -30,8 +30,6 @@ export interface WatcherOptions {
 
 const lookMillis = 50
 const betweenMillisMax = 100
-/** In the end, at nodes that are said to be well. */
-const catchUpsMax = 3
 const problemsMax = 10
 
 export class KvWatcher {
@@ -76,35 +74,37 @@ export class KvWatcher {
     const { isOver, stayMillisMax } = this.#options
     return Effect.gen(this, function* () {
       while (!isOver() && !this.#isDone) {
-        yield* this.#watch(this.#prng.next() * stayMillisMax, isOver)
+        yield* this.#watch(this.#anyNode(), this.#prng.next() * stayMillisMax, isOver)
         yield* Effect.sleep(this.#prng.next() * betweenMillisMax)
       }
     })
   }
 
   /**
-   * Anew at other nodes, until it has seen that revision. That may be one of keys which it does not watch, so it
+   * Anew at one node after the other, since one may be no member any more, until it has seen that revision. That may be one of keys which it does not watch, so it
    * is enough that some of them have told nothing more for so long.
    */
   catchUp(revision: number, silenceMillis: number): Effect.Effect<void> {
     const hasSeen = () => this.#lastRevision >= revision
     return Effect.gen(this, function* () {
-      for (let times = 0; times < catchUpsMax && !hasSeen() && !this.#isDone; times++)
+      for (const node of this.#options.nodes) {
+        if (hasSeen() || this.#isDone) return
         for (let told = -1; told < this.#events.length && !hasSeen(); ) {
           told = this.#events.length
-          yield* this.#watch(silenceMillis, hasSeen)
+          yield* this.#watch(node, silenceMillis, hasSeen)
         }
+      }
     })
   }
 
   /** At one node, until that one ends it, or for so long. */
-  #watch(stayMillis: number, isEnough: () => boolean): Effect.Effect<void> {
+  #watch(node: NodeName, stayMillis: number, isEnough: () => boolean): Effect.Effect<void> {
     return Effect.gen(this, function* () {
       const { first, last, slowMillisMax } = this.#options
       let open = true
       this.beginnings++
       const cancel = this.#etcd.watch({
-        node: this.#anyNode(),
+        node,
         request: {
           key: bytesOf(first),
           rangeEnd: bytesOf(first === last ? "" : `${last}\0`),
