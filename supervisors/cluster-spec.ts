@@ -16,6 +16,9 @@ import { type RaftConfig, defaultConfig as raftDefaults } from "#actors/raft/raf
 import type { NodeOptions } from "./node.ts"
 import { type ChainfireMember, digestOf, type NodeTiming } from "./trees/node.ts"
 
+/** Where the console of a node is unless somebody says otherwise. */
+export const consolePort = 7780
+
 const Port = Schema.Int.pipe(Schema.between(0, 65_535))
 const Name = Schema.String.pipe(Schema.pattern(/^[a-z0-9][a-z0-9-]{0,62}$/))
 
@@ -57,6 +60,8 @@ const NodeSpec = Schema.Struct({
       })
     })
   ),
+  /** The port of the console, on the loopback of the node whatever its host is; 0 for none. */
+  console: Schema.optionalWith(Port, { default: () => consolePort }),
   joins: Schema.optionalWith(Schema.Boolean, { default: () => false })
 })
 export type NodeSpec = typeof NodeSpec.Type
@@ -158,7 +163,7 @@ export const nodeOptions = (
       const known = spec.nodes.map((one) => one.name).join(", ")
       return yield* new SpecRefused({ path: spec.cluster, reason: `it has no node ${name}, only ${known}` })
     }
-    const { advertise, dataDirectory, dialFrom, etcd, host, joins, links, tls, zone } = own
+    const { advertise, console, dataDirectory, dialFrom, etcd, host, joins, links, tls, zone } = own
     const others = spec.nodes.filter((node) => node !== own)
     return {
       name,
@@ -179,6 +184,7 @@ export const nodeOptions = (
       seeds: others.map((node) => memberOf(node).links),
       zone,
       clientPort: etcd,
+      ...(console !== 0 && { consolePort: console }),
       // Of what was understood: spaces, order of keys and defaults that were written out do not matter.
       config: { file, digest: digestOf(spec) },
       chainfire: { initial: spec.nodes.filter((node) => !node.joins).map(memberOf), joins },
@@ -208,6 +214,7 @@ export const localSpec = (count: number, folder: string): ClusterSpec => {
       host: "127.0.0.1",
       links: 7700 + 10 * index,
       etcd: 2379 + 10 * index,
+      console: consolePort + index,
       zone: `zone-${"abc"[index % 3]}`,
       dataDirectory: `${folder}/${name}`,
       joins: false

@@ -20,7 +20,7 @@ import { fileJournals } from "#actors/platform/file-journal.ts"
 import { lmdbStores } from "#actors/platform/lmdb-stores.ts"
 import { restoreChainfire } from "./chainfire-restore.ts"
 import { runChaosSuite } from "./chaos-suite.ts"
-import { nodeOptions, readSpec } from "./cluster-spec.ts"
+import { consolePort, nodeOptions, readSpec } from "./cluster-spec.ts"
 import { live } from "./live.ts"
 import { nodesMax, runLocalNodes } from "./local-nodes.ts"
 import { type NodeOptions, runNode } from "./node.ts"
@@ -44,6 +44,7 @@ const alone = Effect.suspend(() => {
     seeds: [],
     zone: "zone-a",
     clientPort: 2379,
+    consolePort,
     work: demonstration(name, "forked")
   })
 })

@@ -22,6 +22,9 @@ export const runLocalNodes = (count: number, folder: string) =>
     yield* shareKey(spec.cluster, spec.nodes)
     const endpoints = spec.nodes.map(({ etcd, host }) => `${host}:${etcd}`).join()
     print(`${count} nodes, described in ${specPath}; etcd v3 at ${endpoints}`)
+    print(
+      `console at http://127.0.0.1:${spec.nodes[0].console}; its token is in ${spec.nodes[0].dataDirectory}/token`
+    )
     yield* Effect.forEach(spec.nodes, (node) => keepRunning(node, specPath), {
       concurrency: "unbounded",
       discard: true

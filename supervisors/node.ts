@@ -23,6 +23,8 @@ import { socketioLinks } from "#actors/platform/socketio-links.ts"
 import { openTokens } from "#actors/platform/tokens.ts"
 import { LinkRefused } from "#protocols/links.ts"
 import { protocolVersion } from "#protocols/wire/frames.ts"
+import { consoleTree } from "./console/console-tree.ts"
+import { Sessions } from "./console/sessions.ts"
 import { live } from "./live.ts"
 import { type Door, doorFileName } from "./shell/door.ts"
 import { type Addresses, type NodeTreeOptions, nodeTree } from "./trees/node.ts"
@@ -43,6 +45,8 @@ export interface NodeOptions extends NodeTreeOptions {
   readonly port: number
   /** Where clients of etcd find chainfire; 0 is any port that is free. */
   readonly clientPort: number
+  /** Where browsers find the console, on the loopback; 0 is any port that is free. Without it there is none. */
+  readonly consolePort?: number
 }
 
 interface Refusal {
@@ -84,7 +88,20 @@ export const runNode = <A, E, R>(
     const { advertised, clientPort, dataDirectory, dialFrom, host, name, port, tls } = options
     const tokens = yield* openTokens(dataDirectory, options.cluster)
     const self = { protocol: protocolVersion, cluster: options.cluster, name, bootId: randomUUID() }
-    const node = nodeTree(options)
+    const { consolePort, work } = options
+    const console =
+      consolePort === undefined
+        ? []
+        : [
+            consoleTree({
+              node: name,
+              cluster: options.cluster,
+              port: consolePort,
+              tokens,
+              sessions: new Sessions()
+            })
+          ]
+    const node = nodeTree({ ...options, work: [...console, ...work] })
     const refused = yield* Queue.sliding<Refusal>(refusalsMax)
     const onRefused: OnRefused = (introduction, fault) => {
       refused.unsafeOffer({ name: introduction?.name ?? "somebody", reason: fault.message })

@@ -73,6 +73,12 @@ export const layers: ReadonlyArray<Layer> = [
     packages: ["effect"]
   },
   {
+    // What a browser runs: as it lies here, but for its types.
+    files: /^supervisors\/console\/page\//,
+    imports: ["supervisors/console/page/"],
+    packages: []
+  },
+  {
     files: /^supervisors\/(shell|console)\//,
     imports: supervisors,
     packages: [...host, "@effect/cli", "msgpackr", "socket.io"]

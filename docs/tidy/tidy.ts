@@ -28,7 +28,7 @@ type Ban = readonly [text: RegExp, instead: string, allowed: RegExp]
 
 const nowhere = /^$/
 const outside = new RegExp(
-  `${leaf.source}|${fixture.source}|^actors/platform/|^supervisors/(main|node)\\.ts$|^chaos/harness/|^protocols/client/client-world\\.ts$`
+  `${leaf.source}|${fixture.source}|^actors/platform/|^supervisors/(main|node)\\.ts$|^supervisors/console/page/|^chaos/harness/|^protocols/client/client-world\\.ts$`
 )
 const printing = /(^|[/-])main\.ts$|\.bench\.ts$|^chaos\/harness\//
 const tidyItself = /^docs\/tidy\/tidy\./

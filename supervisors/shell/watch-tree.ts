@@ -12,6 +12,7 @@ import {
   type ActorSnapshot,
   SupervisorEscalated
 } from "#protocols/runtime.ts"
+import { consolePath } from "../console/console-tree.ts"
 import { drawTree, type View } from "./tree-view.ts"
 
 const redrawMillis = 500
@@ -39,7 +40,7 @@ const redraw = (system: ActorSystem<never>) =>
       const tree = drawTree(now, before, { colour: true, columns })
       before = now
       const lines = [
-        `UltraCloud ${system.name}: ${system.actors} actors, ${system.deadLetters.total} dead letters. Ctrl-C stops it in order.`,
+        `UltraCloud ${system.name}: ${system.actors} actors, ${system.deadLetters.total} dead letters.${consoleOf(system)} Ctrl-C stops it in order.`,
         ...processesOf(now.tree, system),
         "",
         ...tree,
@@ -76,6 +77,15 @@ const processesOf = (actor: ActorSnapshot, system: ActorSystem<never>): Readonly
   })
   return [...own, ...actor.children.flatMap((child) => processesOf(child, system))]
 }
+
+/** Where a browser finds it, once its port is open. */
+const consoleOf = (system: ActorSystem<never>): string => {
+  const inspected = system.inspect(consolePath(system.name))
+  const open = "state" in inspected ? openConsole(inspected.state) : Option.none()
+  return Option.match(open, { onNone: () => "", onSome: ({ address }) => ` Console: ${address}.` })
+}
+
+const openConsole = Schema.decodeUnknownOption(Schema.Struct({ address: Schema.NonEmptyString }))
 
 const cellState = Schema.decodeUnknownOption(
   Schema.Struct({ mode: Schema.Literal("forked"), pid: Schema.Int })

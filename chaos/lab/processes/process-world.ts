@@ -185,6 +185,7 @@ const layOut = (
           advertise: { links: reached },
           zone: shape.zones[index % shape.zones.length] ?? "zone-a",
           dataDirectory: join(data, "data"),
+          console: 0,
           joins: index >= shape.nodes
         }
         return spec

@@ -252,6 +252,7 @@ const clusterOf = (
       zone: zones[index % zones.length] ?? "zone-a",
       dataDirectory,
       tls: { ...certificateFiles, clientCertificates: "optional" },
+      console: 0,
       joins
     })
   )
