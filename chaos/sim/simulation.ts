@@ -6,7 +6,7 @@
  * Whoever plays in it has to run inside, since its time passes only there: everything that waits by Effect's clock
  * waits in virtual time. The same seed and the same program give the same run, byte for byte.
  */
-import { Effect, Either, Schedule, type Scope } from "effect"
+import { Effect, Either, GlobalValue, Schedule, type Scope } from "effect"
 import { ask, type Success } from "#actors/kernel/ask.ts"
 import {
   type ClusterShape,
@@ -45,8 +45,21 @@ export const inSimulation = <A, E>(
 ): A => {
   const world = new SimWorld(seed)
   const maker: WorldMaker = { kind: "sim", cannot, open: (options) => open(world, options) }
-  return world.run(Effect.scoped(program(maker)), { limitMillis, isOutside: true })
+  const before = new Set(roots)
+  try {
+    return world.run(Effect.scoped(program(maker)), { limitMillis, isOutside: true })
+  } finally {
+    for (const fiber of roots) if (!before.has(fiber)) roots.delete(fiber)
+  }
 }
+
+/**
+ * Effect's list of fibers without a parent, which holds each until it ends. Fibers of a machine that has lost its
+ * power never end, and each would keep its whole world in memory. While a simulation runs nobody else starts any.
+ */
+const { roots } = GlobalValue.globalValue(Symbol.for("effect/FiberScope/Global"), () => ({
+  roots: new Set<unknown>()
+}))
 
 const open = (world: SimWorld, options: WorldOptions): Effect.Effect<World, WorldFailed, Scope.Scope> =>
   Effect.gen(function* () {
