@@ -3,6 +3,7 @@
  * many lines as the terminal has. Pure, so that a test can hold the picture.
  */
 import { basename, relative } from "node:path"
+import type { ActorSnapshot } from "#protocols/runtime.ts"
 
 /** What leads into what was started. */
 export interface Entrances {
@@ -24,7 +25,7 @@ export const nextSteps = ({
   tokenFile,
   what
 }: Entrances): readonly [string, ...ReadonlyArray<string>] => [
-  `UltraCloud: ${what}. Ctrl-C stops it in order. Meanwhile, in another terminal or a browser:`,
+  `UltraCloud: ${what}, Ctrl-C stops it. In another terminal or a browser:`,
   `  etcd      etcdctl --endpoints ${etcd.join()} put greeting hello`,
   `  shell     ${command} shell`,
   `  console   ${console ?? "is not open yet"}, log in with the token in ${tokenFile}`
@@ -41,26 +42,51 @@ export const commandOf = (
   return /\.[cm]?[jt]s$/.test(path) ? `node ${relative(folder, path)}` : basename(path)
 }
 
+export interface Size {
+  readonly columns: number
+  readonly rows: number
+}
+
+/** A terminal that nobody has told its size, as in some containers, says 0. */
+export const sizeOf = ({ columns = 0, rows = 0 }: Partial<Size>): Size => ({
+  columns: columns > 0 ? columns : 120,
+  rows: rows > 0 ? rows : 40
+})
+
 interface Picture {
   readonly head: ReadonlyArray<string>
-  readonly tree: ReadonlyArray<string>
+  /** At most so many lines. */
+  readonly tree: (room: number) => ReadonlyArray<string>
   /** What happened last comes last. */
   readonly events: ReadonlyArray<string>
 }
 
 const eventsAtLeast = 4
 
-/** Where the tree has no room its end is left out, and says so: what happens is what somebody watches for. */
+/** A tree without room gives way: what happens is what somebody watches for. */
 export const screenLines = ({ events, head, tree }: Picture, rows: number): ReadonlyArray<string> => {
   const room = rows - head.length - 2
-  const shown = events.slice(-Math.max(eventsAtLeast, room - tree.length))
-  const treeRows = Math.max(2, room - shown.length)
-  const drawn =
-    tree.length <= treeRows
-      ? tree
-      : [
-          ...tree.slice(0, treeRows - 1),
-          `… and ${tree.length - treeRows + 1} more: the console and the shell show them`
-        ]
+  const drawn = tree(Math.max(2, room - Math.min(eventsAtLeast, events.length)))
+  const shown = events.slice(-Math.max(eventsAtLeast, room - drawn.length))
   return [...head, "", ...drawn, "", ...shown].slice(0, rows)
 }
+
+/** As many levels of a tree as there is room for, one at least, and how many actors that leaves out. */
+export const pruned = (
+  tree: ActorSnapshot,
+  room: number
+): { readonly tree: ActorSnapshot; readonly left: number } => {
+  const all = sizeTo(tree, Number.POSITIVE_INFINITY)
+  if (all <= room) return { tree, left: 0 }
+  let levels = 1
+  while (sizeTo(tree, levels + 1) <= room) levels++
+  return { tree: levelsOf(tree, levels), left: all - sizeTo(tree, levels) }
+}
+
+const sizeTo = ({ children }: ActorSnapshot, levels: number): number =>
+  levels === 0 ? 1 : children.reduce((sum, child) => sum + sizeTo(child, levels - 1), 1)
+
+const levelsOf = (tree: ActorSnapshot, levels: number): ActorSnapshot => ({
+  ...tree,
+  children: levels === 0 ? [] : tree.children.map((child) => levelsOf(child, levels - 1))
+})

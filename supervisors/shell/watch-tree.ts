@@ -16,7 +16,7 @@ import {
 } from "#protocols/runtime.ts"
 import { consolePath } from "../console/console-tree.ts"
 import { memberPath } from "../trees/chainfire.ts"
-import { type Entrances, nextSteps, screenLines } from "./start-screen.ts"
+import { type Entrances, nextSteps, pruned, screenLines, sizeOf } from "./start-screen.ts"
 import { drawTree, type View } from "./tree-view.ts"
 
 const redrawMillis = 500
@@ -42,20 +42,29 @@ const redraw = (system: ActorSystem<never>, known?: Known) =>
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => process.stdout.write(`\u001b[?25h\n${recent.join("\n")}\n`))
     )
+    let state = "is starting"
+    yield* Effect.forkScoped(
+      Effect.map(ready(system), () => {
+        state = "is ready"
+      })
+    )
     let before: View | undefined
     const draw = Effect.gen(function* () {
       const now = yield* look(system)
-      const { columns = 120, rows = 40 } = process.stdout
-      const tree = drawTree(now, before, { colour: true, columns })
+      const { columns, rows } = sizeOf(process.stdout)
+      const then = before
       before = now
+      const tree = (room: number): ReadonlyArray<string> => {
+        const { left, tree } = pruned(now.tree, room - 2)
+        const drawn = drawTree({ ...now, tree }, then, { colour: true, columns })
+        return left === 0 ? drawn : [...drawn, `… and ${left} more below these`]
+      }
+      const what = `${system.name} ${state}`
+      const console = consoleOf(system)
       const head =
         known === undefined
-          ? [`UltraCloud: ${system.name}. Ctrl-C stops it in order.`]
-          : nextSteps({
-              ...known,
-              what: `${system.name} runs ${system.actors} actors`,
-              console: consoleOf(system)
-            })
+          ? [`UltraCloud: ${what}, Ctrl-C stops it. Console: ${console ?? "not open"}`]
+          : nextSteps({ ...known, what, console })
       const shown = screenLines(
         {
           head: [...head, ...processesOf(now.tree, system)].map((line) => line.slice(0, columns)),
@@ -85,7 +94,7 @@ const printTree = (system: ActorSystem<never>, known?: Known) =>
 const sayWhenReady = (system: ActorSystem<never>, known: Known) =>
   Effect.gen(function* () {
     const waited = yield* Effect.timeoutOption(ready(system), readyWithin)
-    const what = `${system.name} ${Option.isSome(waited) ? "is ready" : "runs, and is not ready yet"}`
+    const what = `${system.name} ${Option.isSome(waited) ? "is ready" : "is starting still"}`
     for (const line of nextSteps({ ...known, what, console: consoleOf(system) })) print(line)
     print("")
   })
