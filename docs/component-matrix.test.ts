@@ -42,7 +42,8 @@ const objection = (command: string): string | undefined => {
   }
   if (program === "npx" && first === "ava") {
     const files = rest.filter((word) => /\//.test(word) && !word.startsWith("-"))
-    return files.find((file) => !sources.some((source) => isTestIn(source, file)))
+    const empty = files.find((file) => !sources.some((source) => isTestIn(source, file)))
+    return empty === undefined ? undefined : `no test in ${empty}`
   }
   if (program === "node" && /\.[cm]?[jt]s$/.test(first)) {
     return existsSync(join(root, first)) ? undefined : "no such file"
