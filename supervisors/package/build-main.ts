@@ -17,14 +17,16 @@ import manifest from "../../package.json" with { type: "json" }
 const root = join(import.meta.dirname, "../..")
 const dist = join(root, "dist")
 
+const fail = (problem: string): never => {
+  console.error(problem)
+  process.exit(1)
+}
+
 const compile = (...args: ReadonlyArray<string>): void => {
   const tsc = join(root, "node_modules/typescript/bin/tsc")
   const { status, error } = spawnSync(process.execPath, [tsc, ...args], { cwd: root, stdio: "inherit" })
   if (status === 0) return
-  console.error(
-    `tsc ${args.join(" ")} failed (${error?.message ?? `exit code ${status}`}): see npm run check`
-  )
-  process.exit(1)
+  fail(`tsc ${args.join(" ")} failed (${error?.message ?? `exit code ${status}`}): see npm run check`)
 }
 
 /** `change` a file of the result. */
@@ -34,15 +36,21 @@ const edit = (path: string, change: (text: string) => string): void => {
   if (changed !== text) writeFileSync(join(dist, path), changed)
 }
 
+/** Another way to name a source at run time would only fail where the package is used. */
+const withEndings = (path: string) => (text: string) => {
+  const changed = text.replace(/(new URL\("\.[^"]+)\.ts", import\.meta\.url\)/g, '$1.js", import.meta.url)')
+  const left = /["'`]\.{1,2}\/[\w./-]+\.ts["'`]/.exec(changed)
+  if (left !== null)
+    fail(`${path} names ${left[0]} in a way that is not in the header of the build: change one of them`)
+  return changed
+}
+
 const copy = (path: string, to = path): void => cpSync(join(root, path), join(dist, to), { recursive: true })
 
 rmSync(dist, { recursive: true, force: true })
 mkdirSync(dist)
 compile("--project", "supervisors/package")
-for (const path of globSync("**/*.js", { cwd: dist }))
-  edit(path, (text) =>
-    text.replace(/(new URL\("\.[^"]+)\.ts", import\.meta\.url\)/g, '$1.js", import.meta.url)')
-  )
+for (const path of globSync("**/*.js", { cwd: dist })) edit(path, withEndings(path))
 copy("actors/platform/cell-orphan-watch.mjs")
 // npm puts it into PATH.
 edit("supervisors/main.js", (text) => `#!/usr/bin/env node\n${text}`)
