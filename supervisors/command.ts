@@ -4,10 +4,14 @@
  *   npm start                                    one node, with a demonstration for its tree
  *   npm start -- up --nodes 3                    three nodes on this machine
  *   npm start -- node --cluster FILE --name N    one node of a cluster that a file describes
+ *   npm start -- backup --out FILE               what chainfire of a running node has
  *   npm start -- restore --snapshot FILE --data-directory DIR
  *   npm start -- shell                           attached to a running node
  *   npm start -- console                         where the web console of a running node is
  *   npm start -- chaos run SCENARIO              the chaos suite, as npm run chaos
+ *   npm start -- bench NAME                      benchmarks, as npm run bench
+ *
+ * Installed as a package all of them are `ultracloud …`.
  */
 import { join } from "node:path"
 // One by one: as a whole these packages load an HTTP client and parsers that no node needs.
@@ -21,6 +25,8 @@ import { Data, Effect, Layer, Schema } from "effect"
 import { fileJournals } from "#actors/platform/file-journal.ts"
 import { lmdbStores } from "#actors/platform/lmdb-stores.ts"
 import { tokenFileName } from "#actors/platform/tokens.ts"
+import { backup } from "./backup-command.ts"
+import { bench } from "./bench-command.ts"
 import { restoreChainfire } from "./chainfire-restore.ts"
 import { runChaosSuite } from "./chaos-suite.ts"
 import { consolePort, nodeOptions, readSpec } from "./cluster-spec.ts"
@@ -32,6 +38,7 @@ import { shell } from "./shell/shell-command.ts"
 import { commandOf } from "./shell/start-screen.ts"
 import { watchTree } from "./shell/watch-tree.ts"
 import { demonstration } from "./trees/demonstration.ts"
+import { version } from "./trees/node.ts"
 
 /** It has said why. */
 class NodeFailed extends Data.TaggedError("NodeFailed") {}
@@ -131,9 +138,9 @@ const usageError = Effect.sync(() => {
 })
 
 const ultracloud = Command.make("ultracloud", {}, () => alone).pipe(
-  Command.withSubcommands([up, node, restore, chaos, shell, consoleCommand])
+  Command.withSubcommands([up, node, backup, restore, chaos, bench, shell, consoleCommand])
 )
-const run = Command.run(ultracloud, { name: "ultracloud", version: "0.1.0" })
+const run = Command.run(ultracloud, { name: "ultracloud", version })
 
 // Whoever read our output is gone (`npm start | head`): stop in order instead of crashing on it.
 process.stdout.on("error", () => process.kill(process.pid, "SIGINT"))

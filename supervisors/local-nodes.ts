@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect, Schedule } from "effect"
 import { keyFileName, openTokens, tokenFileName } from "#actors/platform/tokens.ts"
@@ -12,7 +12,8 @@ import { localSpec, type NodeSpec } from "./cluster-spec.ts"
 import { nextSteps } from "./shell/start-screen.ts"
 
 export const nodesMax = 9
-const stopMillis = 15_000
+/** So long a node may take to stop in order. */
+export const stopMillis = 15_000
 
 export const runLocalNodes = (count: number, folder: string, command: string) =>
   Effect.gen(function* () {
@@ -71,7 +72,7 @@ export const shareKey = (
 const keepRunning = ({ name }: NodeSpec, specPath: string) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const main = join(dirname(fileURLToPath(import.meta.url)), "main.ts")
+      const main = fileURLToPath(new URL("./main.ts", import.meta.url))
       const child = yield* Effect.acquireRelease(
         Effect.sync(() =>
           spawn(process.execPath, [main, "node", "--cluster", specPath, "--name", name], {

@@ -1,8 +1,8 @@
 /** `ultracloud console`: where to look at a running cluster in a browser. What it does is loaded when it is asked for. */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import { Effect, Option } from "effect"
-import { whereOptions } from "../shell/shell-command.ts"
+import { Effect } from "effect"
+import { attachedTo, attachOptions } from "../shell/shell-command.ts"
 
 const url = Options.boolean("url").pipe(Options.withDescription("prints the address and nothing else"))
 const json = Options.boolean("json").pipe(
@@ -11,20 +11,10 @@ const json = Options.boolean("json").pipe(
 
 export const consoleCommand = Command.make(
   "console",
-  { ...whereOptions, url, json },
-  ({ authority, dataDirectory, json, node, tokenFile, url }) =>
+  { ...attachOptions, url, json },
+  ({ json, url, ...where }) =>
     Effect.promise(() => import("./where-console.ts")).pipe(
-      Effect.flatMap(({ tellWhere }) =>
-        tellWhere(
-          {
-            url: Option.getOrUndefined(node),
-            tokenFile: Option.getOrUndefined(tokenFile),
-            dataDirectory: Option.getOrUndefined(dataDirectory),
-            authority: Option.getOrUndefined(authority)
-          },
-          url ? "url" : json ? "json" : "text"
-        )
-      ),
+      Effect.flatMap(({ tellWhere }) => tellWhere(attachedTo(where), url ? "url" : json ? "json" : "text")),
       Effect.flatMap((code) =>
         Effect.sync(() => {
           process.exitCode = code

@@ -32,7 +32,7 @@ export class NotAttached extends Data.TaggedError("NotAttached")<{
 }> {
   override get message() {
     const where = this.tried.length === 0 ? "" : ` (tried ${this.tried.join(", ")})`
-    return `no node was found: ${this.reason}${where}; start one with npm start, or say --data-directory, or --node and --token-file`
+    return `no node was found: ${this.reason}${where}; start one with npm start (ultracloud up where it is installed), or say --data-directory, or --node and --token-file`
   }
 }
 
