@@ -135,7 +135,10 @@ const refusalWords: ReadonlySet<string> = new Set(
   [etcdErrors.noLeader, etcdErrors.leaderChanged, etcdErrors.tooManyRequests].map(({ message }) => message)
 )
 
-const neverSent = "no connection was made for it: "
+export const neverSent = "no connection was made for it: "
+
+export const isDefinite = ({ code, message }: GrpcStatus): boolean =>
+  refusals.has(code) || refusalWords.has(message) || message.startsWith(neverSent)
 
 type Run = (task: Effect.Effect<void>) => unknown
 
@@ -176,9 +179,7 @@ class RealEtcd implements EtcdAccess {
     return () => watch.cancel()
   }
 
-  isDefinite({ code, message }: GrpcStatus): boolean {
-    return refusals.has(code) || refusalWords.has(message) || message.startsWith(neverSent)
-  }
+  readonly isDefinite = isDefinite
 
   isReady(node: NodeName): Effect.Effect<boolean> {
     const client = known(this.#calls, node)

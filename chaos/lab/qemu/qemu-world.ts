@@ -15,7 +15,7 @@ import { ActorFailed, InjectCrash } from "#protocols/runtime.ts"
 import { live } from "#supervisors/live.ts"
 import type { MemberDisk } from "../disks/crash-cuts.ts"
 import { beginLog, type LoggedDisk, rebuildAfterPowerLoss } from "../disks/power-loss.ts"
-import { type RealClients, realClients } from "../real-clients.ts"
+import type { RealClients } from "../real-clients.ts"
 import { openRecord } from "../reaper.ts"
 import {
   type Complaint,
@@ -29,7 +29,7 @@ import {
 } from "../world.ts"
 import { memoryMebibytes } from "./guest-copy.ts"
 import { dataDirectory, mountPoint } from "./guest-disk.ts"
-import { etcdPort, type Lab, linksPort, openLab } from "./lab.ts"
+import { type Lab, linksPort, openLab } from "./lab.ts"
 import { Balloon, BreakDisk, GuestNoted, MendDisk, Pause, PowerOff, Resume, ThrottleDisk } from "./machine.ts"
 import { NodeNetwork } from "./node-network.ts"
 import { MachineFailed } from "./qemu-process.ts"
@@ -90,6 +90,7 @@ const open = (
         membership: { probeIntervalMillis: 1_000 * slowness, probeTimeoutMillis: 200 * slowness }
       },
       seed,
+      slowness,
       folder,
       consoles: consolesIn(options.folder ?? folder),
       record,
@@ -102,13 +103,7 @@ const open = (
       ),
       Effect.mapError((fault) => (fault instanceof WorldBlocked ? fault : failed("open")(fault)))
     )
-    const clients = yield* realClients({
-      nodes: names.map((name) => ({ name, links: lab.at(name, linksPort), etcd: lab.at(name, etcdPort) })),
-      token: lab.token,
-      tls: { ca: lab.ca },
-      seed,
-      slowness
-    })
+    const { clients } = lab
     const guests = new Guests(lab, seed, onBoot)
     const complaints = yield* complaintsOf(lab, guests)
     const fromMillis = yield* Clock.currentTimeMillis
