@@ -66,7 +66,11 @@ export class Guests {
         Effect.suspend(() => {
           const disk = this.disk(name)
           if (!this.#on.has(name) || logRoomBytes(disk) < logRoomBytesMax) return Effect.void
-          return Effect.map(trimLog(disk, fallocate), (trimmed) => void this.#trimmed.set(name, trimmed))
+          return trimLog(disk, fallocate).pipe(
+            Effect.flatMap((trimmed) => Effect.sync(() => void this.#trimmed.set(name, trimmed))),
+            // It is being written to just now. At the next look it is whole, or else the next power cut says so.
+            Effect.catchTag("WriteLogRefused", () => Effect.void)
+          )
         })
       )
     return program("fallocate").pipe(
