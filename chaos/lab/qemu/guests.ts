@@ -127,6 +127,14 @@ export class Guests {
     })
   }
 
+  /** For good, with the disk as it is recorded, on which nobody works any more then. */
+  halt(name: NodeName): Effect.Effect<void, MachineFailed> {
+    return Effect.suspend(() => {
+      this.lost(name)
+      return Effect.zipRight(this.#lab.machine(name, new PowerOff()), this.#alone(name, Effect.void))
+    })
+  }
+
   /** The disk never was without power. */
   reset(name: NodeName): Effect.Effect<void, MachineFailed> {
     return Effect.suspend(() => {
@@ -151,6 +159,15 @@ export class Guests {
       this.#running.delete(name)
       return Effect.asVoid(this.#lab.execute(name, `sh /lab/node ${how}`))
     })
+  }
+
+  /** 0 gives it back. */
+  takeMemory(name: NodeName, mebibytes: number): Effect.Effect<void, MachineFailed> {
+    return Effect.suspend(() =>
+      this.#on.has(name)
+        ? Effect.asVoid(this.#lab.execute(name, `sh /lab/memory ${Math.round(mebibytes)}`))
+        : Effect.void
+    )
   }
 
   fullDisk(name: NodeName): Effect.Effect<void, MachineFailed> {

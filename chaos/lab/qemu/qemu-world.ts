@@ -30,7 +30,7 @@ import {
 import { memoryMebibytes } from "./guest-copy.ts"
 import { type GuestDisk, Guests } from "./guests.ts"
 import { type Lab, linksPort, openLab } from "./lab.ts"
-import { Balloon, BreakDisk, GuestNoted, Pause, PowerOff, Resume, ThrottleDisk } from "./machine.ts"
+import { BreakDisk, GuestNoted, Pause, Resume, ThrottleDisk } from "./machine.ts"
 import { NodeNetwork } from "./node-network.ts"
 import { MachineFailed } from "./qemu-process.ts"
 import { SetWeather } from "./switch-actor.ts"
@@ -165,7 +165,7 @@ const open = (
       afterwards: Effect.suspend(() =>
         guests.cuts === 0 || shape.spares > 0 || recorder.isFull
           ? Effect.succeed([])
-          : Effect.map(crashesOf(lab, guests, recorder, options, record), (finding) => [finding])
+          : Effect.map(crashesOf(guests, recorder, options, record), (finding) => [finding])
       )
     }
     return world
@@ -173,7 +173,6 @@ const open = (
 
 /** After all machines are off, which takes their logs to an end. */
 const crashesOf = (
-  lab: Lab,
   guests: Guests,
   recorder: DiskRecorder,
   { folder, seed, shape }: WorldOptions,
@@ -181,7 +180,7 @@ const crashesOf = (
 ): Effect.Effect<Finding> =>
   Effect.gen(function* () {
     const nodes = Array.from({ length: shape.nodes }, (_, index) => nodeName(index + 1))
-    yield* Effect.forEach(nodes, (name) => lab.machine(name, new PowerOff()))
+    yield* Effect.forEach(nodes, (name) => guests.halt(name))
     const workFolder = mkdtempSync(join(workRoot, "ultracloud-crashes-"))
     record.folder(workFolder)
     const recording = { ...recorder.recording, disks: nodes.map((name) => guests.disk(name)) }
@@ -256,10 +255,8 @@ const strike = (
       return Effect.asVoid(lab.execute(action.node, `/usr/bin/perl /lab/clock add ${action.millis / 1_000}`))
     case "ClockRate":
       return Effect.asVoid(lab.execute(action.node, `adjtimex -q -t ${tickOf(action.rate)}`))
-    case "MemoryPressure": {
-      const mebibytes = Math.max(mebibytesMin, memoryMebibytes - action.mebibytes)
-      return lab.machine(action.node, new Balloon({ mebibytes }))
-    }
+    case "MemoryPressure":
+      return guests.takeMemory(action.node, Math.min(action.mebibytes, memoryMebibytes - mebibytesMin))
     case "Crash": {
       const { node, path } = action
       const crash = new InjectCrash({ path, by: "chaos", reason: "a scenario of the chaos suite" })
