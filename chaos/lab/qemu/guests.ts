@@ -179,8 +179,10 @@ export class Guests {
       if (!this.#on.has(name)) return
       yield* this.#lab.machine(name, new ThrottleDisk({ writesPerSecond: 0, bytesPerSecond: 0 }))
       yield* this.#lab.machine(name, new MendDisk())
-      const again = this.#running.has(name) ? name : ""
-      yield* this.#lab.execute(name, `sh /lab/disk fair ${again}`)
+      // Where it has to be mounted anew, the end of its node is no news.
+      const again = this.#running.delete(name)
+      yield* this.#lab.execute(name, `sh /lab/disk fair ${again ? name : ""}`)
+      if (again) this.#running.add(name)
     })
   }
 }
