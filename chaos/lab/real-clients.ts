@@ -145,9 +145,20 @@ const refusalWords: ReadonlySet<string> = new Set(
   [etcdErrors.noLeader, etcdErrors.leaderChanged, etcdErrors.tooManyRequests].map(({ message }) => message)
 )
 
-const neverSent = "no connection was made for it: "
+export const neverSent = "no connection was made for it: "
+
+export const isDefinite = ({ code, message }: GrpcStatus): boolean =>
+  refusals.has(code) || refusalWords.has(message) || message.startsWith(neverSent)
 
 type Run = (task: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
+
+/** Alarms in real time, for as long as the fibers of `run` may live. */
+export const alarmsOf =
+  (run: Run): EtcdAccess["after"] =>
+  (millis, ring) => {
+    const fiber = run(Effect.delay(Effect.sync(ring), millis))
+    return () => fiber.unsafeInterruptAsFork(FiberId.none)
+  }
 
 class RealEtcd implements EtcdAccess {
   readonly #calls = new Map<NodeName, LeanClient>()
@@ -186,14 +197,11 @@ class RealEtcd implements EtcdAccess {
     return () => watch.cancel()
   }
 
-  after(millis: number, ring: () => void): () => void {
-    const fiber = this.#run(Effect.delay(Effect.sync(ring), millis))
-    return () => fiber.unsafeInterruptAsFork(FiberId.none)
+  get after(): EtcdAccess["after"] {
+    return alarmsOf(this.#run)
   }
 
-  isDefinite({ code, message }: GrpcStatus): boolean {
-    return refusals.has(code) || refusalWords.has(message) || message.startsWith(neverSent)
-  }
+  readonly isDefinite = isDefinite
 
   isReady(node: NodeName): Effect.Effect<boolean> {
     const client = known(this.#calls, node)
