@@ -26,6 +26,7 @@ import { protocolVersion } from "#protocols/wire/frames.ts"
 import { consoleTree } from "./console/console-tree.ts"
 import { Sessions } from "./console/sessions.ts"
 import { live } from "./live.ts"
+import { holdDataDirectory } from "./node/data-directory.ts"
 import { type Door, doorFileName } from "./shell/door.ts"
 import { type Addresses, type NodeTreeOptions, nodeTree } from "./trees/node.ts"
 
@@ -86,6 +87,7 @@ export const runNode = <A, E, R>(
 ) =>
   Effect.gen(function* () {
     const { advertised, clientPort, dataDirectory, dialFrom, host, name, port, tls } = options
+    yield* holdDataDirectory(name, dataDirectory)
     const tokens = yield* openTokens(dataDirectory, options.cluster)
     const self = { protocol: protocolVersion, cluster: options.cluster, name, bootId: randomUUID() }
     const { consolePort, work } = options
