@@ -23,30 +23,37 @@ import { runChaosSuite } from "./chaos-suite.ts"
 import { consolePort, nodeOptions, readSpec } from "./cluster-spec.ts"
 import { live } from "./live.ts"
 import { nodesMax, runLocalNodes } from "./local-nodes.ts"
-import { type NodeOptions, runNode } from "./node.ts"
+import { EnvironmentRefused } from "./node/environment.ts"
+import { runOperated } from "./node/operated.ts"
+import type { NodeOptions } from "./node.ts"
 import { shell } from "./shell/shell-command.ts"
-import { watchTree } from "./shell/watch-tree.ts"
 import { demonstration } from "./trees/demonstration.ts"
 
 /** It has said why. */
 class NodeFailed extends Data.TaggedError("NodeFailed") {}
 
-const running = (options: NodeOptions) =>
-  runNode(options, watchTree).pipe(Effect.mapError(() => new NodeFailed()))
+const running = (options: NodeOptions, shows: "tree" | "log") =>
+  runOperated(options, shows).pipe(
+    Effect.tapError((fault) => (fault instanceof EnvironmentRefused ? complain(fault.message) : Effect.void)),
+    Effect.mapError(() => new NodeFailed())
+  )
 
 const alone = Effect.suspend(() => {
   const name = "node01"
-  return running({
-    name,
-    cluster: "demonstration",
-    dataDirectory: `work/${name}`,
-    port: 7700,
-    seeds: [],
-    zone: "zone-a",
-    clientPort: 2379,
-    consolePort,
-    work: demonstration(name, "forked")
-  })
+  return running(
+    {
+      name,
+      cluster: "demonstration",
+      dataDirectory: `work/${name}`,
+      port: 7700,
+      seeds: [],
+      zone: "zone-a",
+      clientPort: 2379,
+      consolePort,
+      work: demonstration(name, "forked")
+    },
+    "tree"
+  )
 })
 
 const nodes = Options.integer("nodes").pipe(
@@ -73,7 +80,7 @@ const node = Command.make("node", { cluster, name }, ({ cluster: path, name }) =
   Effect.gen(function* () {
     const spec = yield* readSpec(path)
     const options = yield* nodeOptions(spec, name, path)
-    yield* running(options)
+    yield* running(options, "log")
   }).pipe(Effect.tapErrorTag("SpecRefused", ({ message }) => complain(message)))
 ).pipe(Command.withDescription("run one node of a cluster"))
 
@@ -127,8 +134,13 @@ const ultracloud = Command.make("ultracloud", {}, () => alone).pipe(
 )
 const run = Command.run(ultracloud, { name: "ultracloud", version: "0.1.0" })
 
-// Whoever read our output is gone (`npm start | head`): stop in order instead of crashing on it.
-process.stdout.on("error", () => process.kill(process.pid, "SIGINT"))
+// Whoever read our output is gone (`npm start | head`): stop in order instead of crashing on it. A second signal
+// would end it at once.
+let isUnread = false
+process.stdout.on("error", () => {
+  if (!isUnread) process.kill(process.pid, "SIGINT")
+  isUnread = true
+})
 
 const [, , first, ...rest] = process.argv
 

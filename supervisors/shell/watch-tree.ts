@@ -18,20 +18,21 @@ import { drawTree, type View } from "./tree-view.ts"
 const redrawMillis = 500
 const eventsShown = 8
 
-export const watchTree = (system: ActorSystem<never>) =>
-  process.stdout.isTTY === true ? redraw(system) : printLines(system)
+/** What is shown below a drawing; others may add to it, and it is cut as it is drawn. */
+export interface Recent {
+  readonly lines: Array<string>
+}
 
-const redraw = (system: ActorSystem<never>) =>
+export const watchTree = (system: ActorSystem<never>, recent: Recent = { lines: [] }) =>
+  process.stdout.isTTY === true ? redraw(system, recent.lines) : printLines(system)
+
+const redraw = (system: ActorSystem<never>, recent: Array<string>) =>
   Effect.gen(function* () {
-    const recent: Array<string> = []
-    yield* eventsOf(system, (line) => {
-      recent.push(line)
-      if (recent.length > eventsShown) recent.shift()
-    })
+    yield* eventsOf(system, (line) => recent.push(line))
     process.stdout.write("\u001b[?25l")
     // The last drawing may be half a second old: what was stopped since then comes below it.
     yield* Effect.addFinalizer(() =>
-      Effect.sync(() => process.stdout.write(`\u001b[?25h\n${recent.join("\n")}\n`))
+      Effect.sync(() => process.stdout.write(`\u001b[?25h\n${recent.slice(-eventsShown).join("\n")}\n`))
     )
     let before: View | undefined
     const draw = Effect.gen(function* () {
@@ -39,6 +40,7 @@ const redraw = (system: ActorSystem<never>) =>
       const { columns = 120, rows = 40 } = process.stdout
       const tree = drawTree(now, before, { colour: true, columns })
       before = now
+      recent.splice(0, Math.max(0, recent.length - eventsShown))
       const lines = [
         `UltraCloud ${system.name}: ${system.actors} actors, ${system.deadLetters.total} dead letters.${consoleOf(system)} Ctrl-C stops it in order.`,
         ...processesOf(now.tree, system),
