@@ -24,6 +24,7 @@ import { injectCrash, introspect, operateOwn } from "./introspection.ts"
 import { type OwnRequest, runtimeMetrics, setLogLevel } from "./operations.ts"
 import { Peer, type PeerOptions } from "./peer.ts"
 import type { ActorRef, Ended } from "./ref.ts"
+import type { Spans } from "./tracing.ts"
 
 /** Answers an ask after its handler has returned. The first answer counts. */
 export interface ReplyTo<in A, in E> {
@@ -134,6 +135,8 @@ export interface InitContext<Message extends Tagged, Services = never> {
   setLogLevel(request: SetLogLevel): LogLevel
   /** As Prometheus reads them. */
   runtimeMetrics(): string
+  /** Undefined where nothing is traced. */
+  readonly spans: Spans | undefined
   service<Id extends Services, Service>(tag: Context.Tag<Id, Service>): Service
   /** Monotonic milliseconds of the world. */
   nowMillis(): number
@@ -175,6 +178,9 @@ export class ContextOf implements ActorContext<Tagged, unknown, unknown> {
   }
   get parent() {
     return this.#instance.parent?.path ?? ""
+  }
+  get spans() {
+    return this.#instance.system.spans
   }
   get children() {
     return this.#instance.children === undefined ? [] : [...this.#instance.children.keys()]

@@ -17,7 +17,7 @@ const stopMillisDefault = 15_000
 
 export const runOperated = (options: NodeOptions, shows: "tree" | "log") =>
   Effect.gen(function* () {
-    const { logFormat, logLevel } = yield* readEnvironment(process.env)
+    const { endpoint, logFormat, logLevel, ratio } = yield* readEnvironment(process.env)
     const isTerminal = process.stdout.isTTY === true
     const draws = shows === "tree" && isTerminal
     const format = logFormat ?? (isTerminal || shows === "tree" ? "pretty" : "json")
@@ -32,7 +32,8 @@ export const runOperated = (options: NodeOptions, shows: "tree" | "log") =>
         ...options,
         // Below a drawing there is little room.
         ...(draws && { logLevel: "warn" }),
-        ...(logLevel !== undefined && { logLevel })
+        ...(logLevel !== undefined && { logLevel }),
+        ...(endpoint !== undefined && { traces: { endpoint, ...(ratio !== undefined && { ratio }) } })
       },
       use
     ).pipe(Effect.provide(log))
