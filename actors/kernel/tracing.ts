@@ -3,8 +3,12 @@
  * part of; the words are OpenTelemetry's.
  *
  * A system has nothing of this unless its node was told where spans go, and then most requests have no span: whoever
- * begins one may get none. A context travels with messages as W3C's `traceparent` has it.
+ * begins one may get none. From other programs a context comes as W3C's `traceparent` has it.
+ *
+ * What a client asks of an actor is a span, and what that asks of others in turn is part of it, for as long as it is
+ * asked on a node that has heard of the trace: contexts stay on their node.
  */
+import { Cause, Context, Effect, Exit, type Tracer } from "effect"
 
 export interface TraceContext {
   /** 32 hexadecimal digits. */
@@ -38,3 +42,51 @@ export const parseTraceparent = (text: string | undefined): TraceContext | null 
   if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined
   return (Number.parseInt(flags, 16) & 1) === 1 ? { traceId, spanId } : null
 }
+
+/** For a span of something that has ended. */
+export const problemOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
+  if (Exit.isSuccess(exit)) return undefined
+  const failure = exit.cause._tag === "Fail" ? exit.cause.error : Cause.squash(exit.cause)
+  return failure instanceof Error && "_tag" in failure ? String(failure._tag) : "it crashed"
+}
+
+/** A request to an actor, as part of whatever is traced. */
+export const spanOfAsk = (
+  spans: Spans | undefined,
+  path: string,
+  request: string,
+  parent: TraceContext | undefined
+): Span | undefined => {
+  const span = spans?.begin(`ask ${request}`, parent === undefined ? "server" : "internal", parent)
+  span?.attribute("actor.path", path)
+  return span
+}
+
+/** The span that an effect is part of, for what it asks. */
+class Above implements Tracer.ExternalSpan {
+  readonly _tag = "ExternalSpan"
+  readonly sampled = true
+  readonly context = Context.empty()
+  readonly traceId: string
+  readonly spanId: string
+  readonly spans: Spans
+
+  constructor({ spanId, traceId }: TraceContext, spans: Spans) {
+    this.traceId = traceId
+    this.spanId = spanId
+    this.spans = spans
+  }
+}
+
+export const partOf = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  { context }: Span,
+  spans: Spans
+): Effect.Effect<A, E, R> => Effect.withParentSpan(effect, new Above(context, spans))
+
+/** What an effect asks, as part of what it is part of. */
+export const spanWithin = (
+  above: Tracer.AnySpan | undefined,
+  path: string,
+  request: string
+): Span | undefined => (above instanceof Above ? spanOfAsk(above.spans, path, request, above) : undefined)
