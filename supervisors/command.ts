@@ -151,6 +151,8 @@ NodeRuntime.runMain(
   ),
   {
     disableErrorReporting: true,
+    // A node has a log of its own, and this one would come between its lines.
+    disablePrettyLogger: true,
     // What the suite ended with stays, also after Ctrl-C.
     teardown: (exit, onExit) => defaultTeardown(exit, (code) => onExit(Number(process.exitCode ?? code)))
   }

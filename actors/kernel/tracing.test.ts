@@ -83,7 +83,7 @@ test("what a client asks is a span, and what that asks of others in turn is part
         far.spawn(Stock, { name: "stock" })
         far.spawn(Shop, { name: "shop" })
         const shop = near.at(address("/far/shop", Price))
-        for (const of of ["tea", "salt"]) yield* ask(shop, new Price({ of }), "1 second")
+        for (const what of ["tea", "salt"]) yield* ask(shop, new Price({ of: what }), "1 second")
         yield* Effect.flip(ask(shop, new Price({ of: "air" }), "1 second"))
         // What nobody outside has asked for begins no trace.
         yield* ask(far.at(stock), new Price({ of: "salt" }), "1 second")

@@ -9,7 +9,7 @@ import type { ActorSystem } from "#actors/kernel/system.ts"
 import { type NodeOptions, runNode } from "../node.ts"
 import { type Recent, watchTree } from "../shell/watch-tree.ts"
 import { readEnvironment } from "./environment.ts"
-import { nodeLog, writeLines } from "./log.ts"
+import { formatVariable, nodeLog, writeLines } from "./log.ts"
 import { reportEvents } from "./report-events.ts"
 
 /** Less than what systemd and the like wait until they kill. */
@@ -21,6 +21,7 @@ export const runOperated = (options: NodeOptions, shows: "tree" | "log") =>
     const isTerminal = process.stdout.isTTY === true
     const draws = shows === "tree" && isTerminal
     const format = logFormat ?? (isTerminal || shows === "tree" ? "pretty" : "json")
+    process.env[formatVariable] = format
     const recent: Recent = { lines: [] }
     const write = draws ? (line: string) => void recent.lines.push(line) : writeLines(process.stdout, format)
     const log = nodeLog({ node: options.name, format, colour: isTerminal && !draws, write })
