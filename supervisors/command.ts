@@ -24,16 +24,17 @@ import { consolePort, nodeOptions, readSpec } from "./cluster-spec.ts"
 import { live } from "./live.ts"
 import { nodesMax, runLocalNodes } from "./local-nodes.ts"
 import { EnvironmentRefused } from "./node/environment.ts"
-import { runOperated } from "./node/operated.ts"
+import { runOperated, type Show } from "./node/operated.ts"
 import type { NodeOptions } from "./node.ts"
 import { shell } from "./shell/shell-command.ts"
+import { watchTree } from "./shell/watch-tree.ts"
 import { demonstration } from "./trees/demonstration.ts"
 
 /** It has said why. */
 class NodeFailed extends Data.TaggedError("NodeFailed") {}
 
-const running = (options: NodeOptions, shows: "tree" | "log") =>
-  runOperated(options, shows).pipe(
+const running = <E = never, R = never>(options: NodeOptions, show?: Show<E, R>) =>
+  runOperated(options, show).pipe(
     Effect.tapError((fault) => (fault instanceof EnvironmentRefused ? complain(fault.message) : Effect.void)),
     Effect.mapError(() => new NodeFailed())
   )
@@ -52,7 +53,7 @@ const alone = Effect.suspend(() => {
       consolePort,
       work: demonstration(name, "forked")
     },
-    "tree"
+    (system, _addresses, recent) => watchTree(system, recent)
   )
 })
 
@@ -80,7 +81,7 @@ const node = Command.make("node", { cluster, name }, ({ cluster: path, name }) =
   Effect.gen(function* () {
     const spec = yield* readSpec(path)
     const options = yield* nodeOptions(spec, name, path)
-    yield* running(options, "log")
+    yield* running(options)
   }).pipe(Effect.tapErrorTag("SpecRefused", ({ message }) => complain(message)))
 ).pipe(Command.withDescription("run one node of a cluster"))
 
