@@ -4,13 +4,16 @@ import { join } from "node:path"
 import test from "ava"
 import { Effect } from "effect"
 import { withCluster } from "#actors/chainfire/fixtures/process-cluster.ts"
+import { eventually } from "./fixtures/operated-cluster.ts"
 import { nodeLog, writeLines } from "./log.ts"
 
 test("a node that is no terminal's logs JSON and nothing else, from its start to its stop", async (t) => {
   t.timeout(120_000)
   await withCluster("chainfire", 1, async ({ folder, members: [member] }) => {
+    const read = () => readFileSync(join(folder, "node01.log"), "utf8")
+    await eventually(read, () => (read().includes('"message":"ready ') ? true : undefined))
     await member?.stop()
-    const text = readFileSync(join(folder, "node01.log"), "utf8")
+    const text = read()
     const lines = text.trimEnd().split("\n")
     const messages = lines.map((line): string => {
       const { level, message, node, time } = JSON.parse(line)
