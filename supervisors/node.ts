@@ -123,11 +123,7 @@ export const runNode = <A, E, R>(
     const watch = yield* watchNode(build, yield* processFigures)
     const say = sayAs(name, () => watch.system?.logLevel ?? logLevel)
     const stopTimer = yield* stopDeadline(name, options.stopMillis, watch)
-    const healthPort = healthPortOf(options)
-    if (healthPort !== undefined) {
-      const at = yield* openHealthPort({ host: options.healthHost ?? loopback, port: healthPort }, watch)
-      yield* say("info", `health and metrics are at http://${at}`, { health: at })
-    }
+    yield* serveHealth(options, watch, say)
     const tokens = yield* openTokens(dataDirectory, options.cluster)
     const self = { protocol: protocolVersion, cluster: options.cluster, name, bootId: randomUUID() }
     const { consolePort, work } = options
@@ -215,9 +211,20 @@ export const runNode = <A, E, R>(
     )
   )
 
-const healthPortOf = ({ consolePort, healthPort }: NodeOptions): number | undefined => {
-  if (healthPort !== undefined || consolePort === undefined) return healthPort
-  return consolePort === 0 ? 0 : consolePort + healthPortOffset
+/** A port that somebody has asked for has to be there; of one that nobody named it is said that it is not. */
+const serveHealth = ({ consolePort, healthHost, healthPort }: NodeOptions, watch: NodeWatch, say: Say) => {
+  const derived =
+    consolePort === undefined || consolePort === 0 ? consolePort : consolePort + healthPortOffset
+  const port = healthPort ?? derived
+  if (port === undefined) return Effect.void
+  return openHealthPort({ host: healthHost ?? loopback, port }, watch).pipe(
+    Effect.flatMap((at) => say("info", `health and metrics are at http://${at}`, { health: at })),
+    Effect.catchIf(
+      () => healthPort === undefined,
+      ({ message }) =>
+        say("warn", `nobody can ask for health and metrics: ${message}; name another healthPort`)
+    )
+  )
 }
 
 const stopInOrder = (system: ActorSystem.ActorSystem, watch: NodeWatch, say: Say) =>
