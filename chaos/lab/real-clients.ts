@@ -176,6 +176,11 @@ class RealEtcd implements EtcdAccess {
     return () => watch.cancel()
   }
 
+  after(millis: number, ring: () => void): () => void {
+    const timer = setTimeout(ring, millis)
+    return () => clearTimeout(timer)
+  }
+
   isDefinite({ code, message }: GrpcStatus): boolean {
     return refusals.has(code) || refusalWords.has(message) || message.startsWith(neverSent)
   }
