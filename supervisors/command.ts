@@ -33,7 +33,9 @@ import { consolePort, nodeOptions, readSpec } from "./cluster-spec.ts"
 import { consoleCommand } from "./console/console-command.ts"
 import { live } from "./live.ts"
 import { nodesMax, runLocalNodes } from "./local-nodes.ts"
-import { type NodeOptions, runNode } from "./node.ts"
+import { EnvironmentRefused } from "./node/environment.ts"
+import { runOperated, type Show } from "./node/operated.ts"
+import type { NodeOptions } from "./node.ts"
 import { shell } from "./shell/shell-command.ts"
 import { commandOf } from "./shell/start-screen.ts"
 import { watchTree } from "./shell/watch-tree.ts"
@@ -45,23 +47,30 @@ class NodeFailed extends Data.TaggedError("NodeFailed") {}
 
 const command = commandOf(process.argv, process.env["npm_lifecycle_event"], process.cwd())
 
+const running = <E = never, R = never>(options: NodeOptions, show?: Show<E, R>) =>
+  runOperated(options, show).pipe(
+    Effect.tapError((fault) => (fault instanceof EnvironmentRefused ? complain(fault.message) : Effect.void)),
+    Effect.mapError(() => new NodeFailed())
+  )
+
 const alone = Effect.suspend(() => {
   const name = "node01"
   const dataDirectory = `work/${name}`
-  const options: NodeOptions = {
-    name,
-    cluster: "demonstration",
-    dataDirectory,
-    port: 7700,
-    seeds: [],
-    zone: "zone-a",
-    clientPort: 2379,
-    consolePort,
-    work: demonstration(name, "forked")
-  }
-  return runNode(options, (system, { etcd }) =>
-    watchTree(system, { etcd: [etcd], tokenFile: join(dataDirectory, tokenFileName), command })
-  ).pipe(Effect.mapError(() => new NodeFailed()))
+  return running(
+    {
+      name,
+      cluster: "demonstration",
+      dataDirectory,
+      port: 7700,
+      seeds: [],
+      zone: "zone-a",
+      clientPort: 2379,
+      consolePort,
+      work: demonstration(name, "forked")
+    },
+    (system, { etcd }, recent) =>
+      watchTree(system, { etcd: [etcd], tokenFile: join(dataDirectory, tokenFileName), command }, recent)
+  )
 })
 
 const nodes = Options.integer("nodes").pipe(
@@ -88,7 +97,7 @@ const node = Command.make("node", { cluster, name }, ({ cluster: path, name }) =
   Effect.gen(function* () {
     const spec = yield* readSpec(path)
     const options = yield* nodeOptions(spec, name, path)
-    yield* runNode(options, (system) => watchTree(system)).pipe(Effect.mapError(() => new NodeFailed()))
+    yield* running(options)
   }).pipe(Effect.tapErrorTag("SpecRefused", ({ message }) => complain(message)))
 ).pipe(Command.withDescription("run one node of a cluster"))
 
@@ -142,8 +151,13 @@ const ultracloud = Command.make("ultracloud", {}, () => alone).pipe(
 )
 const run = Command.run(ultracloud, { name: "ultracloud", version })
 
-// Whoever read our output is gone (`npm start | head`): stop in order instead of crashing on it.
-process.stdout.on("error", () => process.kill(process.pid, "SIGINT"))
+// Whoever read our output is gone (`npm start | head`): stop in order instead of crashing on it. A second signal
+// would end it at once.
+let isUnread = false
+process.stdout.on("error", () => {
+  if (!isUnread) process.kill(process.pid, "SIGINT")
+  isUnread = true
+})
 
 const [, , first, ...rest] = process.argv
 
@@ -154,6 +168,8 @@ NodeRuntime.runMain(
   ),
   {
     disableErrorReporting: true,
+    // A node has a log of its own, and this one would come between its lines.
+    disablePrettyLogger: true,
     // What the suite ended with stays, also after Ctrl-C.
     teardown: (exit, onExit) => defaultTeardown(exit, (code) => onExit(Number(process.exitCode ?? code)))
   }

@@ -45,7 +45,7 @@ import { etcdErrors, GrpcCode } from "#protocols/wire/etcd/errors.ts"
 import { CompactionRequest } from "#protocols/wire/etcd/kv.ts"
 import { LeaseRevokeRequest } from "#protocols/wire/etcd/lease.ts"
 import { identity } from "./admission-actor.ts"
-import { alarmText } from "./alarms.ts"
+import { alarmKinds, alarmText } from "./alarms.ts"
 import { type Asker, root } from "./auth-store.ts"
 import { type AutoCompactor, autoCompactorOf } from "./auto-compaction.ts"
 import { decodeCommand, encodeCommand } from "./command.ts"
@@ -72,6 +72,7 @@ import { RaisedAlarm } from "./own-proposals.ts"
 import { Quota } from "./quota.ts"
 import { type ChainfireSettings, settingsOf } from "./settings.ts"
 import type { Response } from "./state-machine.ts"
+import { spanOfProposal } from "./traced-command.ts"
 import { WatchProgress } from "./watch-progress.ts"
 import { Watches } from "./watches-actor.ts"
 
@@ -223,6 +224,7 @@ export const Chainfire = Actor.make("chainfire", {
           },
           wake,
           failed: (fault) => context.self.tell(new DiskFailed({ fault })),
+          spans: context.spans,
           nowMillis,
           random
         }
@@ -294,6 +296,7 @@ export const Chainfire = Actor.make("chainfire", {
         settings,
         works,
         flushed: environment.onFlushed,
+        spans: context.spans,
         snapshot: (done) => {
           const taken = Effect.gen(function* () {
             const snapshot = yield* environment.snapshot
@@ -459,9 +462,11 @@ export const Chainfire = Actor.make("chainfire", {
       const { command } = ask
       const { _tag } = decodeCommand(command)
       const encode = (response: Response) => encodeResponse(_tag, response)
-      carryOut(state.member, command, encode, (answer) =>
+      const span = spanOfProposal(context.spans, command)
+      carryOut(state.member, command, encode, (answer) => {
+        span?.end(Either.isLeft(answer) ? answer.left.message : undefined)
         Either.match(answer, { onLeft: (error) => refuse(refusal(error)), onRight: reply })
-      )
+      })
       return Actor.later(state)
     },
     ChangeMembers: (state, ask, context) => {
@@ -560,7 +565,7 @@ const refusalOf = (cause: Cause.Cause<unknown>): EtcdError => {
 
 const statusOf = (member: Member): ChainfireStatus => {
   const { commit, id, leader, role, term } = member.status
-  const { appliedIndex, auth, lessor, mvcc } = member.machine
+  const { alarms, appliedIndex, auth, lessor, mvcc } = member.machine
   const watches = member.hub.statuses
   return {
     member: id,
@@ -580,6 +585,7 @@ const statusOf = (member: Member): ChainfireStatus => {
     voters: member.membership.voters,
     learners: member.membership.learners,
     removed: member.isRemoved,
+    alarms: alarmKinds(alarms.list()),
     failed: member.failed?.message ?? ""
   }
 }

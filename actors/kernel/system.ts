@@ -37,6 +37,7 @@ import { Scheduling } from "./ports/scheduling.ts"
 import { type ActorRef, describeCause, type Ended, isRef } from "./ref.ts"
 import { RemoteRef } from "./remote-ref.ts"
 import { Timers } from "./timers.ts"
+import type { Spans } from "./tracing.ts"
 
 const logLevels: ReadonlyArray<LogLevel> = ["debug", "info", "warn", "error"]
 
@@ -51,8 +52,16 @@ export type World = WorldClock | Randomness | Scheduling
 export const make = <M extends Tagged, A, S>(
   name: string,
   root: Actor<M, A, S>,
-  ...[options]: SpawnArguments<A>
+  ...options: SpawnArguments<A>
 ): Effect.Effect<ActorSystem<M>, StartFailed, S | World | Scope.Scope> =>
+  Effect.tap(begin(name, root, ...options), ({ started }) => started)
+
+/** The same without waiting, for whoever wants to see it start. */
+export const begin = <M extends Tagged, A, S>(
+  name: string,
+  root: Actor<M, A, S>,
+  ...[options]: SpawnArguments<A>
+): Effect.Effect<ActorSystem<M>, never, S | World | Scope.Scope> =>
   Effect.gen(function* () {
     const clock = yield* WorldClock
     const randomness = yield* Randomness
@@ -67,7 +76,6 @@ export const make = <M extends Tagged, A, S>(
     const parts = { clock, randomness, dispatcher, timers, runtime: forgetServices(runtime, services) }
     const system = new ActorSystem<M>(name, parts, root.definition, options?.args, options ?? {})
     yield* Effect.addFinalizer(() => system.stop)
-    yield* system.started
     return system
   })
 
@@ -99,6 +107,8 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
   actors = 1
   /** Called for each message about to be handled, when set. */
   tracer: ((path: string, tag: string) => void) | undefined = undefined
+  /** Where spans begin, in a node that was told where they go. */
+  spans: Spans | undefined = undefined
   /** What is logged, and all that is worse. */
   logLevel: LogLevel = "info"
   readonly #started = Deferred.unsafeMake<void, StartFailed>(FiberId.none)

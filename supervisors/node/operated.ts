@@ -1,0 +1,52 @@
+/**
+ * A node as a command line runs it: its log on the output, a deadline for its stop, and what the environment says.
+ *
+ * Where a person looks on, `show` has the output: a terminal is drawn on, with the log below the drawing, and of the log
+ * there are warnings only. Without it there is nothing but the log: JSON, unless the output is a terminal.
+ */
+import { Effect, type Scope } from "effect"
+import type { ActorSystem } from "#actors/kernel/system.ts"
+import { type NodeOptions, runNode } from "../node.ts"
+import type { Recent } from "../shell/watch-tree.ts"
+import type { Addresses } from "../trees/node.ts"
+import { readEnvironment } from "./environment.ts"
+import { formatVariable, nodeLog, writeLines } from "./log.ts"
+import { reportEvents } from "./report-events.ts"
+
+/** Less than what systemd and the like wait until they kill. */
+const stopMillisDefault = 15_000
+const recentMax = 100
+
+/** `recent`: what the log has said, for below a drawing. */
+export type Show<E, R> = (
+  system: ActorSystem<never>,
+  addresses: Addresses,
+  recent: Recent
+) => Effect.Effect<unknown, E, R>
+
+export const runOperated = <E = never, R = never>(options: NodeOptions, show?: Show<E, R>) =>
+  Effect.gen(function* () {
+    const { endpoint, logFormat, logLevel, ratio } = yield* readEnvironment(process.env)
+    const isTerminal = process.stdout.isTTY === true
+    const draws = show !== undefined && isTerminal
+    const format = logFormat ?? (isTerminal || show !== undefined ? "pretty" : "json")
+    process.env[formatVariable] = format
+    const recent: Recent = { lines: [] }
+    const keep = (line: string) => {
+      recent.lines.push(line)
+      if (recent.lines.length > recentMax) recent.lines.shift()
+    }
+    const write = draws ? keep : writeLines(process.stdout, format)
+    const log = nodeLog({ node: options.name, format, colour: isTerminal && !draws, write })
+    return yield* runNode(
+      {
+        stopMillis: stopMillisDefault,
+        ...(show !== undefined && { logLevel: "warn" }),
+        ...options,
+        ...(logLevel !== undefined && { logLevel }),
+        ...(endpoint !== undefined && { traces: { endpoint, ...(ratio !== undefined && { ratio }) } })
+      },
+      (system, addresses): Effect.Effect<unknown, E, R | Scope.Scope> =>
+        show === undefined ? reportEvents(system) : show(system, addresses, recent)
+    ).pipe(Effect.provide(log))
+  })
