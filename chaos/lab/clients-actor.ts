@@ -4,7 +4,7 @@
  *
  * What clients ask for comes from the workloads of a scenario, which hold `LabClients` and not the actor.
  */
-import { Effect, Either, Schema, type Scope } from "effect"
+import { Effect, Either, FiberId, Schema, type Scope } from "effect"
 import * as Actor from "#actors/kernel/actor.ts"
 import type { InitContext } from "#actors/kernel/context.ts"
 import { observe } from "#protocols/message.ts"
@@ -81,6 +81,11 @@ export class LabClients implements RealClients {
       const end = this.#connected?.etcd.watch(options)
       if (end === undefined) options.onEnd()
       return end ?? (() => {})
+    },
+    // By no actor's scope: whoever waits is to lose patience also while clients connect anew.
+    after: (millis, ring) => {
+      const fiber = Effect.runFork(Effect.delay(Effect.sync(ring), millis))
+      return () => fiber.unsafeInterruptAsFork(FiberId.none)
     },
     isDefinite
   }

@@ -5,7 +5,17 @@
  *
  *   const { ask, etcd, isReady } = yield* realClients({ nodes, token, tls, seed, slowness })
  */
-import { Deferred, Effect, Either, FiberSet, Predicate, Schedule, type Schema } from "effect"
+import {
+  Deferred,
+  Effect,
+  Either,
+  type Fiber,
+  FiberId,
+  FiberSet,
+  Predicate,
+  Schedule,
+  type Schema
+} from "effect"
 import { CallFailed, framed, LeanClient } from "#actors/chainfire/fixtures/lean-grpc.ts"
 import type { Success } from "#actors/kernel/ask.ts"
 import type { GrpcStatus } from "#actors/kernel/ports/grpc.ts"
@@ -140,7 +150,7 @@ export const neverSent = "no connection was made for it: "
 export const isDefinite = ({ code, message }: GrpcStatus): boolean =>
   refusals.has(code) || refusalWords.has(message) || message.startsWith(neverSent)
 
-type Run = (task: Effect.Effect<void>) => unknown
+type Run = (task: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
 
 class RealEtcd implements EtcdAccess {
   readonly #calls = new Map<NodeName, LeanClient>()
@@ -180,6 +190,11 @@ class RealEtcd implements EtcdAccess {
   }
 
   readonly isDefinite = isDefinite
+
+  after(millis: number, ring: () => void): () => void {
+    const fiber = this.#run(Effect.delay(Effect.sync(ring), millis))
+    return () => fiber.unsafeInterruptAsFork(FiberId.none)
+  }
 
   isReady(node: NodeName): Effect.Effect<boolean> {
     const client = known(this.#calls, node)

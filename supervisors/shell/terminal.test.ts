@@ -142,6 +142,8 @@ inTerminal(
       await types("/node01/cluster/memb\t", /ership /)
       await types("\r", /kind +membership[\s\S]*node01> /)
 
+      await types("tree /node01/cluster --depth 0\r", /cluster +one-for-one +running[\s\S]*node01> /)
+
       await types("ask /node01/cluster/introspection GetT\t", /ree /)
       await types('{"pa\t', /\{"path": /)
       await types('"/node01/cluster", "depth": 0}\r', /"path": "\/node01\/cluster"[\s\S]*node01> /)
