@@ -4,7 +4,7 @@
  *
  * What clients ask for comes from the workloads of a scenario, which hold `LabClients` and not the actor.
  */
-import { Effect, Either, FiberId, Schema, type Scope } from "effect"
+import { Effect, Either, Schema, type Scope } from "effect"
 import * as Actor from "#actors/kernel/actor.ts"
 import type { InitContext } from "#actors/kernel/context.ts"
 import { observe } from "#protocols/message.ts"
