@@ -177,8 +177,14 @@ class RealEtcd implements EtcdAccess {
   }
 
   after(millis: number, ring: () => void): () => void {
-    const timer = setTimeout(ring, millis)
-    return () => clearTimeout(timer)
+    let isWanted = true
+    const late = Effect.sync(() => {
+      if (isWanted) ring()
+    })
+    this.#run(Effect.delay(late, millis))
+    return () => {
+      isWanted = false
+    }
   }
 
   isDefinite({ code, message }: GrpcStatus): boolean {
