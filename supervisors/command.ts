@@ -20,7 +20,9 @@ import { fileJournals } from "#actors/platform/file-journal.ts"
 import { lmdbStores } from "#actors/platform/lmdb-stores.ts"
 import { restoreChainfire } from "./chainfire-restore.ts"
 import { runChaosSuite } from "./chaos-suite.ts"
-import { consolePort, nodeOptions, readSpec } from "./cluster-spec.ts"
+import { readClusterFile } from "./cluster-file/cluster-file.ts"
+import { defaultPorts } from "./cluster-file/node-schema.ts"
+import { nodeOptions } from "./cluster-spec.ts"
 import { live } from "./live.ts"
 import { nodesMax, runLocalNodes } from "./local-nodes.ts"
 import { type NodeOptions, runNode } from "./node.ts"
@@ -44,7 +46,7 @@ const alone = Effect.suspend(() => {
     seeds: [],
     zone: "zone-a",
     clientPort: 2379,
-    consolePort,
+    consolePort: defaultPorts.console,
     work: demonstration(name, "forked")
   })
 })
@@ -71,10 +73,14 @@ const name = Options.text("name").pipe(Options.withDescription("which of its nod
 
 const node = Command.make("node", { cluster, name }, ({ cluster: path, name }) =>
   Effect.gen(function* () {
-    const spec = yield* readSpec(path)
+    const spec = yield* readClusterFile(path)
     const options = yield* nodeOptions(spec, name, path)
     yield* running(options)
-  }).pipe(Effect.tapErrorTag("SpecRefused", ({ message }) => complain(message)))
+  }).pipe(
+    Effect.tapErrorTag("SpecRefused", ({ message }) => complain(message)),
+    // Each of its lines begins with its place, for editors.
+    Effect.tapErrorTag("ClusterFileRefused", ({ message }) => say(message))
+  )
 ).pipe(Command.withDescription("run one node of a cluster"))
 
 const snapshot = Options.file("snapshot", { exists: "yes" }).pipe(
@@ -116,7 +122,8 @@ const chaos = Command.make("chaos", {}, () => chaosSuite([])).pipe(
   Command.withDescription("play scenarios against a cluster; all that follows goes to the chaos suite")
 )
 
-const complain = (message: string) => Effect.sync(() => process.stderr.write(`ultracloud: ${message}\n`))
+const say = (lines: string) => Effect.sync(() => process.stderr.write(`${lines}\n`))
+const complain = (message: string) => say(`ultracloud: ${message}`)
 
 const usageError = Effect.sync(() => {
   process.exitCode = 2

@@ -8,7 +8,7 @@ import { randomUUID } from "node:crypto"
 import { rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Cause, Effect, Layer, Queue } from "effect"
-import { Grpc } from "#actors/kernel/ports/grpc.ts"
+import { Grpc, type GrpcLimits } from "#actors/kernel/ports/grpc.ts"
 import { Links } from "#actors/kernel/ports/links.ts"
 import { describeCause } from "#actors/kernel/ref.ts"
 import * as ActorSystem from "#actors/kernel/system.ts"
@@ -47,6 +47,10 @@ export interface NodeOptions extends NodeTreeOptions {
   readonly clientPort: number
   /** Where browsers find the console, on the loopback; 0 is any port that is free. Without it there is none. */
   readonly consolePort?: number
+  /** Of the port for clients of etcd: what is other than by default. */
+  readonly etcdLimits?: Partial<GrpcLimits>
+  /** Of other nodes, clients of the message API and shells together. */
+  readonly linksMax?: number
 }
 
 interface Refusal {
@@ -110,12 +114,14 @@ export const runNode = <A, E, R>(
     const ports = Layer.mergeAll(
       socketioLinks({
         ...{ self, tokens, port, dialFrom, onRefused },
+        ...(options.linksMax !== undefined && { connectionsMax: options.linksMax }),
         ...(advertised !== undefined && { advertised: { host: advertised.host, port: advertised.links } }),
         ...where
       }),
       grpcListener({
         port: clientPort,
         certificateNeeded: options.clientCertificates === "needed",
+        ...(options.etcdLimits !== undefined && { limits: options.etcdLimits }),
         ...where
       }),
       fileJournals(dataDirectory),

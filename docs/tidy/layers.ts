@@ -84,6 +84,12 @@ export const layers: ReadonlyArray<Layer> = [
     packages: [...host, "@effect/cli", "msgpackr", "socket.io"]
   },
   {
+    // Reads YAML, and knows the defaults of what nodes run.
+    files: /^supervisors\/cluster-file\//,
+    imports: supervisors,
+    packages: [...host, "@effect/cli", "yaml"]
+  },
+  {
     files: /^supervisors\/[^/]+$/,
     imports: supervisors,
     packages: [...host, "@effect/cli"]
