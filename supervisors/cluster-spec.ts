@@ -11,7 +11,13 @@ import { linkAddress } from "#actors/platform/link-address.ts"
 import type { Cluster, WrittenCluster } from "./cluster-file/cluster-schema.ts"
 import { defaultPorts, type Node, reachedAt } from "./cluster-file/node-schema.ts"
 import type { NodeOptions } from "./node.ts"
-import { type ChainfireMember, digestOf, type NodeTiming, type StoreOptions } from "./trees/node.ts"
+import {
+  type ChainfireMember,
+  type ChainfireMembers,
+  digestOf,
+  type NodeTiming,
+  type StoreOptions
+} from "./trees/node.ts"
 
 /** A node as programs write it, who know where it listens and what it keeps its data in. */
 export type NodeSpec = Omit<WrittenNode, "tls"> &
@@ -36,7 +42,8 @@ export class SpecRefused extends Schema.TaggedError<SpecRefused>()("SpecRefused"
   }
 }
 
-const memberOf = (node: Node): ChainfireMember => {
+/** As others know it. */
+export const memberOf = (node: Node): ChainfireMember => {
   const { etcd, host, links } = reachedAt(node)
   return { name: node.name, links: linkAddress(host, links), etcd: linkAddress(host, etcd) }
 }
@@ -59,8 +66,7 @@ export const nodeOptions = (
         reason: `it has no node ${name}, only ${known}`
       })
     }
-    const { advertise, console, dataDirectory, dialFrom, etcd, host, joins, links, tls, zone } = own
-    const others = cluster.nodes.filter((node) => node !== own)
+    const { advertise, console, dataDirectory, dialFrom, etcd, host, links, tls, zone } = own
     const { limits, timing } = cluster
     const read = (path: string) => readText(cluster, path)
     return {
@@ -79,12 +85,12 @@ export const nodeOptions = (
         clientCertificates: tls.clientCertificates
       }),
       port: links,
-      seeds: others.map((node) => memberOf(node).links),
+      seeds: seedsOf(cluster, own),
       zone,
       clientPort: etcd,
       ...(console !== 0 && { consolePort: console }),
       config: { file, digest: clusterDigest(cluster) },
-      chainfire: { initial: cluster.nodes.filter((node) => !node.joins).map(memberOf), joins },
+      chainfire: chainfireOf(cluster, own),
       store: storeOf(cluster),
       clients: limits.clients,
       shells: limits.shells,
@@ -96,7 +102,17 @@ export const nodeOptions = (
     }
   })
 
-const storeOf = ({ components: { chainfire } }: Cluster): StoreOptions => {
+/** Where it looks for others. */
+export const seedsOf = ({ nodes }: Cluster, own: Node): ReadonlyArray<string> =>
+  nodes.filter((node) => node !== own).map((node) => memberOf(node).links)
+
+/** With whom the group begins. */
+export const chainfireOf = ({ nodes }: Cluster, { joins }: Node): ChainfireMembers => ({
+  initial: nodes.filter((node) => !node.joins).map(memberOf),
+  joins
+})
+
+export const storeOf = ({ components: { chainfire } }: Cluster): StoreOptions => {
   const { autoCompaction, log, origins, ...settings } = chainfire
   return {
     log,

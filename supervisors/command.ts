@@ -4,6 +4,7 @@
  *   npm start                                    one node, with a demonstration for its tree
  *   npm start -- up --nodes 3                    three nodes on this machine
  *   npm start -- node --cluster FILE --name N    one node of a cluster that a file describes
+ *   npm start -- cluster validate|render|schema  files that describe clusters
  *   npm start -- restore --snapshot FILE --data-directory DIR
  *   npm start -- shell                           attached to a running node
  *   npm start -- chaos run SCENARIO              the chaos suite, as npm run chaos
@@ -20,6 +21,7 @@ import { fileJournals } from "#actors/platform/file-journal.ts"
 import { lmdbStores } from "#actors/platform/lmdb-stores.ts"
 import { restoreChainfire } from "./chainfire-restore.ts"
 import { runChaosSuite } from "./chaos-suite.ts"
+import { clusterCommand } from "./cluster-file/cluster-command.ts"
 import { readClusterFile } from "./cluster-file/cluster-file.ts"
 import { defaultPorts } from "./cluster-file/node-schema.ts"
 import { nodeOptions } from "./cluster-spec.ts"
@@ -130,7 +132,7 @@ const usageError = Effect.sync(() => {
 })
 
 const ultracloud = Command.make("ultracloud", {}, () => alone).pipe(
-  Command.withSubcommands([up, node, restore, chaos, shell])
+  Command.withSubcommands([up, node, clusterCommand, restore, chaos, shell])
 )
 const run = Command.run(ultracloud, { name: "ultracloud", version: "0.1.0" })
 

@@ -51,4 +51,6 @@ export const bytes = (min: number, max: number) => whole(min, max, "bytes")
 
 /** One of a few words. */
 export const word = <const Words extends readonly [string, ...ReadonlyArray<string>]>(...words: Words) =>
-  Schema.Literal(...words).annotations({ title: words.map((one) => `"${one}"`).join(" or ") })
+  Schema.Literal(...words).annotations({
+    title: words.map((one) => `"${one}"`).join(words.length > 2 ? ", " : " or ")
+  })
