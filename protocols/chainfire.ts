@@ -27,6 +27,8 @@ export class EtcdRefusal extends Schema.TaggedError<EtcdRefusal>()("EtcdRefusal"
 
 /** Messages of raft, see actors/raft/raft-codec.ts. May be lost. */
 export class RaftPacket extends Schema.TaggedClass<RaftPacket>()("RaftPacket", {
+  /** The node that it comes from: whoever was away when that became a member answers it all the same. */
+  node: Schema.String,
   bytes: Schema.Uint8ArrayFromSelf
 }) {}
 

@@ -87,13 +87,17 @@ export const clusterCalls = (calls: Calls): Readonly<Record<string, Unary>> => {
       change(CLUSTER.memberUpdate)
     ]),
 
-    [CLUSTER.memberList.path]: unary(CLUSTER.memberList, (_request, call) =>
-      call.reply(
-        CLUSTER.memberList.response.encode({
-          header: headerOf(endpoint, 0),
-          members: [...endpoint.changes.members]
-        })
-      )
-    )
+    [CLUSTER.memberList.path]: unary(CLUSTER.memberList, ({ linearizable }, call) => {
+      const reply = () =>
+        call.reply(
+          CLUSTER.memberList.response.encode({
+            header: headerOf(endpoint, 0),
+            members: [...endpoint.changes.members]
+          })
+        )
+      // As etcd 3.5: a member that was removed and does not know it has no list to give.
+      if (linearizable) calls.afterRead(call, reply)
+      else reply()
+    })
   }
 }

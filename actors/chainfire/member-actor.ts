@@ -104,6 +104,8 @@ const revocationAgainMillis = 2_000
 const sweptAtOnce = 2_000
 const announceMillis = 2_000
 const countedAtOnce = 2_000
+/** A group has a few members, so more than these were made up. */
+const strangersMax = 64
 /** Commands and reads that wait, up to which each is carried out as it comes. */
 const loadMax = 4
 
@@ -160,6 +162,7 @@ interface State {
   readonly announce: () => void
   readonly told: Told
   readonly watchLeader: (leader: NodeId) => void
+  readonly heardFrom: (member: NodeId, node: string) => void
   readonly expel: (name: string, member: NodeId) => void
   readonly surface: EtcdSurface
   readonly turn: { armed: boolean }
@@ -216,7 +219,7 @@ export const Chainfire = Actor.make("chainfire", {
             const all = messages.map((message) => ({ group, message }))
             const packet = encodePacket({ from: id, to, messages: all })
             member.counts.sentTo(to).add(packet.length)
-            peerOf(to)?.tell(new RaftPacket({ bytes: packet }, true))
+            peerOf(to)?.tell(new RaftPacket({ node: args.name, bytes: packet }, true))
           },
           wake,
           failed: (fault) => context.self.tell(new DiskFailed({ fault })),
@@ -230,9 +233,15 @@ export const Chainfire = Actor.make("chainfire", {
         random
       })
       const nodes = new Map<string, ReturnType<typeof nodeOf>>()
+      /** Members of which the log, as far as it is known here, does not say yet where they live; they have. */
+      const strangers = new Map<NodeId, string>()
+      const heardFrom = (one: NodeId, node: string) => {
+        if (changes.nameOf(one) !== undefined) strangers.delete(one)
+        else if (strangers.has(one) || strangers.size < strangersMax) strangers.set(one, node)
+      }
       /** Undefined for one that has not said yet where it lives. */
       const peerOf = (to: NodeId) => {
-        const name = changes.nameOf(to)
+        const name = changes.nameOf(to) ?? strangers.get(to)
         if (name === undefined) return undefined
         const node = nodes.get(name) ?? nodeOf(name)
         nodes.set(name, node)
@@ -368,6 +377,7 @@ export const Chainfire = Actor.make("chainfire", {
       }
       const state: State = {
         watchLeader,
+        heardFrom,
         member,
         endpoint,
         askLeader,
@@ -423,10 +433,11 @@ export const Chainfire = Actor.make("chainfire", {
     DiskFailed: (_state, { fault }) => {
       throw fault
     },
-    RaftPacket: (state, { bytes }) => {
+    RaftPacket: (state, { bytes, node }) => {
       try {
         const { from, messages } = decodePacket(bytes)
         state.member.counts.receivedFrom(from).add(bytes.length)
+        state.heardFrom(from, node)
         const term = messages.reduce((latest, { message }) => Math.max(latest, message.term), 0)
         const name = state.endpoint.changes.expelled(from, term)
         if (name !== undefined) state.expel(name, from)

@@ -91,9 +91,19 @@ test("compaction makes older revisions unreadable, keeps all later ones, and fre
   t.deepEqual(shown(mvcc.range(all, 12)), ["a=9", "b=1"])
   mvcc.compact(13)
   sweepAll(mvcc, 1)
+  t.deepEqual(
+    [...mvcc.changes(13, 13, false)].map(({ type }) => type),
+    ["delete"],
+    "whoever watches from the revision of the compaction on sees the deletion"
+  )
+  t.is(tables.history.size, 1)
+  t.is(tables.changes.size, 2)
+  write(mvcc, put("c", "1"))
+  mvcc.compact(14)
+  sweepAll(mvcc, 1)
   t.is(tables.history.size, 0)
-  t.is(tables.changes.size, 1)
-  t.deepEqual(shown(mvcc.range(all)), ["a=9"])
+  t.is(tables.changes.size, 2)
+  t.deepEqual(shown(mvcc.range(all)), ["a=9", "c=1"])
 })
 
 test("whatever is written, deleted, compacted and swept, every readable revision reads as a copy taken then", (t) => {
@@ -113,7 +123,7 @@ test("whatever is written, deleted, compacted and swept, every readable revision
         const tables = memoryTables()
         const mvcc = new Mvcc(tables)
         const copies = new Map<number, ReadonlyArray<unknown>>([[1, []]])
-        const told: Array<unknown> = []
+        const told: Array<ReturnType<typeof plainChange>> = []
         for (const steps of all) {
           mvcc.begin()
           const touched = new Set<string>()
@@ -134,8 +144,14 @@ test("whatever is written, deleted, compacted and swept, every readable revision
             else t.deepEqual([...mvcc.range(everything, revision)].map(plain), copy, `revision ${revision}`)
           }
           const from = Math.max(2, mvcc.compactRevision + 1)
-          const later = told.filter((change) => Number(Reflect.get(Object(change), "main")) >= from)
+          const later = told.filter(({ main }) => main >= from)
           t.deepEqual([...mvcc.changes(from, mvcc.revision, true)].map(plainChange), later)
+          // Of the revision of the compaction itself everything is told but what was there before.
+          const since = told.filter(({ main }) => main >= mvcc.compactRevision)
+          t.deepEqual(
+            [...mvcc.changes(Math.max(2, mvcc.compactRevision), mvcc.revision, false)].map(plainChange),
+            since.map((change) => ({ ...change, prevKv: undefined }))
+          )
           const versions = inPieces(mvcc, batch)
           t.is(versions.length, tables.current.size + tables.history.size)
           t.is(versions.length, tables.changes.size)

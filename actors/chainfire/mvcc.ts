@@ -393,10 +393,15 @@ export class Mvcc {
     return next
   }
 
-  /** The last version that is old enough is still read, unless it is a tombstone or was replaced in time. */
+  /**
+   * The last version that is old enough is still read, unless it is a tombstone or was replaced in time. A tombstone
+   * of the very revision of the compaction stays: whoever watches from there on is served, and has to see it
+   * (etcd keeps it, too, since its pull request 18274).
+   */
   #settleSweep(key: Uint8Array | undefined, kept: Kept | undefined, obsolete: Array<Uint8Array>): void {
     if (key === undefined || kept === undefined) return
-    if (isTombstone(kept.record) || this.#isLatest(key, this.#compactRevision)) obsolete.push(kept.place)
+    const isGone = isTombstone(kept.record) && modRevisionOf(kept.record) < this.#compactRevision
+    if (isGone || this.#isLatest(key, this.#compactRevision)) obsolete.push(kept.place)
   }
 }
 

@@ -133,9 +133,8 @@ export class KvWatcher {
       this.#ended.push(this.#now)
       this.#endedEvents += this.#events.length
       this.#events = []
-      // A deletion at that revision itself is gone too, as in etcd.
-      this.#fromRevision = compactRevision + 1
-      this.#lastRevision = compactRevision
+      this.#fromRevision = compactRevision
+      this.#lastRevision = compactRevision - 1
     } else if (canceled) {
       this.#isTooLate ||= compactRevision > 0
       if (this.problems.length < problemsMax)
