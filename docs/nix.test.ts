@@ -1,22 +1,125 @@
-import { execFile } from "node:child_process"
+/** What of nix/ can be tried with Nix alone: that it is Nix, and what its modules make of a configuration. */
+import { execFile, spawnSync } from "node:child_process"
+import { globSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import test from "ava"
+import { Either, Schema } from "effect"
+import { clusterOf } from "#supervisors/cluster-file/cluster-file.ts"
+import { clusterDigest } from "#supervisors/cluster-spec.ts"
 
 const run = promisify(execFile)
-const shell = join(import.meta.dirname, "../nix/shell.nix")
+const root = join(import.meta.dirname, "..")
+const shell = join(root, "nix/shell.nix")
 
-test("the shell for Nix names Node and Erlang", async (t) => {
+const installed = spawnSync("nix-instantiate", ["--version"]).status === 0
+const withNix = installed ? test : test.skip
+if (!installed)
+  test("nix-instantiate is not installed (Debian: nix-bin), so nothing of nix/ is evaluated", (t) => t.pass())
+
+withNix("the shell for Nix names Node and Erlang", async (t) => {
   const pkgs = `{ mkShell = shell: shell.packages; nodejs = "nodejs"; erlang = "erlang"; }`
   const expression = `toString (import ${shell} { pkgs = ${pkgs}; })`
-  const evaluated = await run("nix-instantiate", ["--eval", "--expr", expression]).catch((error: unknown) => {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined
-    throw error
-  })
-  if (evaluated === undefined) {
-    t.log("skipped: nix-instantiate is not installed (Debian: nix-bin)")
-    t.pass()
-    return
+  const { stdout } = await run("nix-instantiate", ["--eval", "--expr", expression])
+  t.is(stdout.trim(), `"nodejs erlang"`)
+})
+
+withNix("every file of nix/ is Nix", async (t) => {
+  const files = globSync("nix/**/*.nix", { cwd: root }).map((file) => join(root, file))
+  t.true(files.length >= 8)
+  for (const file of files) await t.notThrowsAsync(run("nix-instantiate", ["--parse", file]), file)
+})
+
+const Sample = Schema.Struct({
+  file: Schema.String,
+  broken: Schema.Array(Schema.String),
+  ports: Schema.Array(Schema.Int),
+  rules: Schema.Array(Schema.String),
+  service: Schema.NullOr(
+    Schema.Struct({
+      serviceConfig: Schema.Struct({
+        ExecStart: Schema.String,
+        ExecStartPre: Schema.Array(Schema.String),
+        LoadCredential: Schema.Array(Schema.String)
+      })
+    })
+  ),
+  etc: Schema.Record({ key: Schema.String, value: Schema.Struct({ text: Schema.String }) })
+})
+
+const sample = async (given = ""): Promise<typeof Sample.Type> => {
+  const expression = `import ${join(root, "nix/checks/sample.nix")} { ${given} }`
+  const { stdout } = await run("nix-instantiate", ["--eval", "--strict", "--json", "--expr", expression])
+  return Schema.decodeUnknownSync(Sample)(JSON.parse(stdout))
+}
+
+const clusterIn = (text: string) =>
+  Either.getOrThrowWith(clusterOf(text, "cluster.json"), ({ message }) => new Error(message))
+
+withNix(
+  "the file that NixOS makes of ultracloud.cluster is one that nodes take, as it was said",
+  async (t) => {
+    const { broken, etc, file } = await sample()
+    const cluster = clusterIn(file)
+    t.deepEqual(broken, [])
+    t.is(etc["ultracloud/cluster.json"]?.text, file)
+    t.like(cluster, {
+      profile: "three-node-control-plane",
+      components: {
+        chainfire: { quotaBytes: 4_294_967_296, autoCompaction: { mode: "periodic", retention: "30m" } }
+      },
+      limits: { shells: { clientsMax: 5 }, links: { connectionsMax: 10_000 } }
+    })
+    // What is left out is said by the profile, and not by the options.
+    t.is(cluster.nodes[0].tls?.clientCertificates, "needed")
+    const written = `profile: three-node-control-plane
+cluster: west
+nodes:
+  - { name: node01, host: 10.0.0.1, zone: zone-a, tls: &tls { certificate: /etc/ultracloud/node.pem, key: /etc/ultracloud/node.key, authority: /etc/ultracloud/ca.pem } }
+  - { name: node02, host: 10.0.0.2, zone: zone-b, tls: *tls, links: 7711 }
+  - { name: node03, host: 10.0.0.3, zone: zone-c, tls: *tls }
+components: { chainfire: { quotaBytes: 4294967296, autoCompaction: { retention: 30m } } }
+limits: { shells: { clientsMax: 5 } }
+`
+    const byHand = Either.getOrThrowWith(clusterOf(written, "c.yaml"), ({ message }) => new Error(message))
+    t.is(clusterDigest(cluster), clusterDigest(byHand))
   }
-  t.is(evaluated.stdout.trim(), `"nodejs erlang"`)
+)
+
+withNix("the service runs the node that the machine is, after its file was looked at", async (t) => {
+  const { ports, rules, service } = await sample()
+  t.deepEqual(service?.serviceConfig, {
+    ExecStart: "/package/bin/ultracloud node --cluster /etc/ultracloud/cluster.json --name node02",
+    ExecStartPre: [
+      "/package/bin/ultracloud cluster validate /etc/ultracloud/cluster.json",
+      "/coreutils/bin/install -m 0600 %d/cluster.key /var/lib/ultracloud/cluster.key"
+    ],
+    LoadCredential: ["cluster.key:/run/secrets/cluster.key"]
+  })
+  t.deepEqual(ports, [7711, 2379])
+  t.deepEqual(rules, ["d /var/lib/ultracloud 0700 ultracloud ultracloud -"])
+})
+
+withNix("a machine that is no node, or that is none of the cluster, has no service or is told", async (t) => {
+  const off = await sample('node = { enable = false; name = "node02"; };')
+  t.deepEqual([off.service, off.ports], [null, []])
+  const stranger = await sample('node = { enable = true; name = "node07"; };')
+  t.deepEqual(stranger.broken, [
+    "ultracloud.node.name is node07: ultracloud.cluster.nodes has no node of that name"
+  ])
+})
+
+withNix("what an option does not take is refused where it is evaluated", async (t) => {
+  const refusal = async (cluster: string) => {
+    const failed = await t.throwsAsync(sample(`cluster = ${cluster};`))
+    return failed?.message ?? ""
+  }
+  const node = 'name = "node01";'
+  t.regex(
+    await refusal(`{ nodes = [ { ${node} etcd = 70000; } ]; }`),
+    /ultracloud\.cluster\.nodes\.0\.etcd: expected an integer from 0 to 65535, got 70000/
+  )
+  t.regex(await refusal(`{ nodes = [ { ${node} etdc = 1; } ]; }`), /there is no option etdc/)
+  t.regex(await refusal("{ nodes = [ { } ]; }"), /nodes\.0\.name: is needed and was not said/)
+  t.regex(await refusal('{ cluster = "West"; }'), /ultracloud\.cluster\.cluster: expected a string like/)
 })

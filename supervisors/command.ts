@@ -4,6 +4,7 @@
  *   npm start                                    one node, with a demonstration for its tree
  *   npm start -- up --nodes 3                    three nodes on this machine
  *   npm start -- node --cluster FILE --name N    one node of a cluster that a file describes
+ *   npm start -- cluster validate|render|schema  files that describe clusters
  *   npm start -- backup --out FILE               what chainfire of a running node has
  *   npm start -- restore --snapshot FILE --data-directory DIR
  *   npm start -- shell                           attached to a running node
@@ -29,7 +30,10 @@ import { backup } from "./backup-command.ts"
 import { bench } from "./bench-command.ts"
 import { restoreChainfire } from "./chainfire-restore.ts"
 import { runChaosSuite } from "./chaos-suite.ts"
-import { consolePort, nodeOptions, readSpec } from "./cluster-spec.ts"
+import { clusterCommand } from "./cluster-file/cluster-command.ts"
+import { readClusterFile } from "./cluster-file/cluster-file.ts"
+import { defaultPorts } from "./cluster-file/node-schema.ts"
+import { nodeOptions } from "./cluster-spec.ts"
 import { consoleCommand } from "./console/console-command.ts"
 import { live } from "./live.ts"
 import { nodesMax, runLocalNodes } from "./local-nodes.ts"
@@ -65,7 +69,7 @@ const alone = Effect.suspend(() => {
       seeds: [],
       zone: "zone-a",
       clientPort: 2379,
-      consolePort,
+      consolePort: defaultPorts.console,
       work: demonstration(name, "forked")
     },
     (system, { etcd }, recent) =>
@@ -95,10 +99,14 @@ const name = Options.text("name").pipe(Options.withDescription("which of its nod
 
 const node = Command.make("node", { cluster, name }, ({ cluster: path, name }) =>
   Effect.gen(function* () {
-    const spec = yield* readSpec(path)
+    const spec = yield* readClusterFile(path)
     const options = yield* nodeOptions(spec, name, path)
     yield* running(options)
-  }).pipe(Effect.tapErrorTag("SpecRefused", ({ message }) => complain(message)))
+  }).pipe(
+    Effect.tapErrorTag("SpecRefused", ({ message }) => complain(message)),
+    // Each of its lines begins with its place, for editors.
+    Effect.tapErrorTag("ClusterFileRefused", ({ message }) => say(message))
+  )
 ).pipe(Command.withDescription("run one node of a cluster"))
 
 const snapshot = Options.file("snapshot", { exists: "yes" }).pipe(
@@ -140,14 +148,15 @@ const chaos = Command.make("chaos", {}, () => chaosSuite([])).pipe(
   Command.withDescription("play scenarios against a cluster; all that follows goes to the chaos suite")
 )
 
-const complain = (message: string) => Effect.sync(() => process.stderr.write(`ultracloud: ${message}\n`))
+const say = (lines: string) => Effect.sync(() => process.stderr.write(`${lines}\n`))
+const complain = (message: string) => say(`ultracloud: ${message}`)
 
 const usageError = Effect.sync(() => {
   process.exitCode = 2
 })
 
 const ultracloud = Command.make("ultracloud", {}, () => alone).pipe(
-  Command.withSubcommands([up, node, backup, restore, chaos, bench, shell, consoleCommand])
+  Command.withSubcommands([up, node, clusterCommand, backup, restore, chaos, bench, shell, consoleCommand])
 )
 const run = Command.run(ultracloud, { name: "ultracloud", version })
 

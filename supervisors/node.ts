@@ -11,7 +11,7 @@ import { rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Cause, Effect, Fiber, Layer, Queue } from "effect"
 import { WorldClock } from "#actors/kernel/ports/clock.ts"
-import { Grpc } from "#actors/kernel/ports/grpc.ts"
+import { Grpc, type GrpcLimits } from "#actors/kernel/ports/grpc.ts"
 import { Links } from "#actors/kernel/ports/links.ts"
 import { Randomness } from "#actors/kernel/ports/randomness.ts"
 import { describeCause } from "#actors/kernel/ref.ts"
@@ -61,6 +61,10 @@ export interface NodeOptions extends NodeTreeOptions {
   readonly clientPort: number
   /** Where browsers find the console, on the loopback; 0 is any port that is free. Without it there is none. */
   readonly consolePort?: number
+  /** Of the port for clients of etcd: what is other than by default. */
+  readonly etcdLimits?: Partial<GrpcLimits>
+  /** Of other nodes, clients of the message API and shells together. */
+  readonly linksMax?: number
   /**
    * Where programs ask how it is and read its numbers, see node/health-port.ts; 0 is any port that is free. Without it
    * ten above the console's, and where there is no console there is none.
@@ -148,12 +152,14 @@ export const runNode = <A, E, R>(
     const ports = Layer.mergeAll(
       socketioLinks({
         ...{ self, tokens, port, dialFrom, onRefused },
+        ...(options.linksMax !== undefined && { connectionsMax: options.linksMax }),
         ...(advertised !== undefined && { advertised: { host: advertised.host, port: advertised.links } }),
         ...where
       }),
       grpcListener({
         port: clientPort,
         certificateNeeded: options.clientCertificates === "needed",
+        ...(options.etcdLimits !== undefined && { limits: options.etcdLimits }),
         ...where
       }),
       fileJournals(dataDirectory),

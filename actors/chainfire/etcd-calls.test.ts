@@ -6,7 +6,7 @@ import { AuthUserAddRequest, AuthUserGrantRoleRequest } from "#protocols/wire/et
 import { etcdErrors, GrpcCode, untranslated } from "#protocols/wire/etcd/errors.ts"
 import { KV } from "#protocols/wire/etcd/methods.ts"
 import { AuthenticateCommand, encodeCommand } from "./command.ts"
-import { Calls, unary } from "./etcd-calls.ts"
+import { Calls, unary, upTo } from "./etcd-calls.ts"
 import { idleEndpoint } from "./fixtures/idle-endpoint.ts"
 import { MemberCluster } from "./fixtures/member-cluster.ts"
 import type { Member } from "./member.ts"
@@ -146,7 +146,7 @@ test("what does not decode, or is too large, is refused before anybody looks at 
   const failures: Array<GrpcStatus> = []
   const put = unary(KV.put, () => t.fail("it was looked at"))
   put(Uint8Array.of(0x0a, 0x7f), callOf(failures))
-  put(new Uint8Array(2 * 1024 * 1024), callOf(failures))
+  upTo(10, { put })["put"]?.(new Uint8Array(11), callOf(failures))
   t.deepEqual(failures, [
     { code: GrpcCode.internal, message: "grpc: error while marshaling" },
     etcdErrors.requestTooLarge

@@ -7,7 +7,7 @@
  * are answered by the member that was called. What of a request can be refused without the store is refused
  * before anything is proposed.
  */
-import { Either } from "effect"
+import { Either, Record } from "effect"
 import type { GrpcCall, Unary, UnaryCall } from "#actors/kernel/ports/grpc.ts"
 import type { Secrets } from "#actors/kernel/ports/secrets.ts"
 import type { StorageFault } from "#actors/kernel/ports/storage-faults.ts"
@@ -31,8 +31,6 @@ import type { Response, StateMachine } from "./state-machine.ts"
 import { traceOfCall } from "./traced-calls.ts"
 import { spanOfProposal, withTrace } from "./traced-command.ts"
 
-/** As etcd's default. */
-const requestBytesMax = 1.5 * 1024 * 1024
 export interface Endpoint {
   readonly member: Member
   readonly clusterId: bigint
@@ -96,7 +94,6 @@ export const unary =
     handle: (request: Request, call: UnaryCall, bytes: Uint8Array) => void
   ): Unary =>
   (bytes, call) => {
-    if (bytes.length > requestBytesMax) return call.fail(etcdErrors.requestTooLarge)
     let request: Request
     try {
       request = method.request.decode(bytes)
@@ -106,6 +103,18 @@ export const unary =
     }
     handle(request, call, bytes)
   }
+
+/** The same, for requests of so many bytes at most. */
+export const upTo = (
+  bytesMax: number,
+  served: Readonly<Record<string, Unary>>
+): Readonly<Record<string, Unary>> =>
+  Record.map(
+    served,
+    (handle): Unary =>
+      (bytes, call) =>
+        bytes.length > bytesMax ? call.fail(etcdErrors.requestTooLarge) : handle(bytes, call)
+  )
 
 /** Why a proposal came to nothing, in etcd's words. */
 const faultOf = (proposed: Exclude<Proposed, { readonly _tag: "Applied" }>): EtcdError => {

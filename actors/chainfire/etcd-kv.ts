@@ -13,7 +13,7 @@ import { costOfPut, costOfTxn } from "./quota.ts"
 
 export const kvCalls = (calls: Calls): Readonly<Record<string, Unary>> => {
   const { endpoint } = calls
-  const { member, quota } = endpoint
+  const { member, quota, settings } = endpoint
   const { auth, mvcc } = member.machine
 
   const answerTxn = (request: TxnRequest, call: UnaryCall): void => {
@@ -43,7 +43,7 @@ export const kvCalls = (calls: Calls): Readonly<Record<string, Unary>> => {
     }),
 
     [KV.txn.path]: unary(KV.txn, (request, call, bytes) => {
-      const refused = quota.refuses(costOfTxn(request)) ?? checkTxn(request)
+      const refused = quota.refuses(costOfTxn(request)) ?? checkTxn(request, settings.transactionOpsMax)
       if (refused !== undefined) return call.fail(refused)
       if (!isReadOnly(request)) return calls.propose("Txn", KV.txn, bytes, call)
       calls.afterRead(call, () =>

@@ -25,8 +25,6 @@ import type { WatchEvent, WatchSink } from "./watch-hub.ts"
 import type { ProgressTeller, WatchProgress } from "./watch-progress.ts"
 import { WatchResponses } from "./watch-responses.ts"
 
-/** Of one stream. */
-const watchesMax = 10_000
 const malformed: EtcdError = { code: GrpcCode.internal, message: "grpc: error while marshaling" }
 
 const response = (given: Partial<WatchResponse>): Uint8Array =>
@@ -130,6 +128,7 @@ class WatchStream implements WatchSink, ProgressTeller {
     if (isEmptyRange(key, request.rangeEnd)) return this.#refuse("mvcc: watcher range is empty")
     if (this.#byClient.has(watchId))
       return this.#refuse("mvcc: duplicate watch ID provided on the WatchStream")
+    const { watchesMax } = this.#endpoint.settings
     if (this.#byClient.size >= watchesMax)
       return this.#refuse(`etcdserver: a stream has at most ${watchesMax} watches`)
     const id = ++this.#shared.watches

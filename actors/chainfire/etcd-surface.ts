@@ -8,7 +8,7 @@
 import { Metrics } from "#actors/kernel/metrics.ts"
 import type { GrpcService } from "#actors/kernel/ports/grpc.ts"
 import { counted } from "./counted-calls.ts"
-import type { Endpoint } from "./etcd-calls.ts"
+import { type Endpoint, upTo } from "./etcd-calls.ts"
 import { electionCalls, electionStreams } from "./etcd-election.ts"
 import { EtcdGateway } from "./etcd-gateway.ts"
 import { EtcdHttp } from "./etcd-http.ts"
@@ -22,7 +22,7 @@ import { traced } from "./traced-calls.ts"
 import { WaitingLines } from "./waiting-line.ts"
 
 export interface SurfaceOptions {
-  readonly endpoint: Pick<Endpoint, "member" | "storeBytes" | "spans">
+  readonly endpoint: Pick<Endpoint, "member" | "settings" | "spans" | "storeBytes">
   /** The services that others are built on. */
   readonly handlers: Handlers
   /** Names of the alarms that are raised. */
@@ -42,9 +42,10 @@ export class EtcdSurface {
   readonly #http: EtcdHttp
   readonly #rest: RestKv
 
-  constructor({ alarms, endpoint, handlers, nowMillis, origins, routes = [] }: SurfaceOptions) {
+  constructor({ alarms, endpoint, handlers: unbounded, nowMillis, origins, routes = [] }: SurfaceOptions) {
     const { metrics } = this
-    const { member, spans, storeBytes } = endpoint
+    const { member, settings, spans, storeBytes } = endpoint
+    const handlers = { ...unbounded, unary: upTo(settings.requestBytesMax, unbounded.unary) }
     const lines = new WaitingLines(handlers)
     const all: Handlers = {
       unary: { ...handlers.unary, ...lockCalls(handlers, lines), ...electionCalls(handlers, lines) },

@@ -18,6 +18,7 @@ import type { Message } from "#protocols/wire/protobuf-message.ts"
 import { carryOut } from "./etcd-calls.ts"
 import { MemberCluster } from "./fixtures/member-cluster.ts"
 import { type AnswerTo, KeyCalls } from "./key-calls.ts"
+import { type ChainfireSettings, settingsOf } from "./settings.ts"
 import type { Response } from "./state-machine.ts"
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -83,6 +84,28 @@ test("refusals have names: compacted, a revision to come, no such lease; the res
   )
 })
 
+test("how large a request may be, and how long a transaction, is as it was set", (t) => {
+  const faults = play(
+    ({ at, asked, leader }) =>
+      Effect.gen(function* () {
+        const long = new PutKey({ key: bytes("a"), value: new Uint8Array(100) })
+        const put = { op: "put", key: bytes("a"), value: bytes("1") } as const
+        const many = new TxnKeys({
+          compare: [],
+          onSuccess: [put, { ...put, key: bytes("b") }],
+          onFailure: []
+        })
+        return [
+          yield* Effect.flip(asked<Written>(at(leader), (calls, to) => calls.put(long, to))),
+          yield* Effect.flip(asked<object>(at(leader), (calls, to) => calls.txn(many, to)))
+        ]
+      }),
+    { requestBytesMax: 100, transactionOpsMax: 1 }
+  )
+  t.regex(faults[0]?.message ?? "", /request is too large/)
+  t.regex(faults[1]?.message ?? "", /too many operations/)
+})
+
 test("without a quorum a read has done nothing, and of a write nobody can say", (t) => {
   const [read, write] = play(({ at, asked, cluster, leader }) =>
     Effect.gen(function* () {
@@ -124,7 +147,10 @@ const asked: Stage["asked"] = (calls, ask) =>
   )
 
 /** Three members in virtual time, of which one leads; puts go from one to the other without a network. */
-const play = <A, E>(body: (stage: Stage) => Effect.Effect<A, E>): A => {
+const play = <A, E>(
+  body: (stage: Stage) => Effect.Effect<A, E>,
+  settings: Partial<ChainfireSettings> = {}
+): A => {
   const world = new SimWorld(1)
   return world.run(
     Effect.gen(function* () {
@@ -143,7 +169,8 @@ const play = <A, E>(body: (stage: Stage) => Effect.Effect<A, E>): A => {
           forward: (leader, command, done) => carryOut(memberOf(leader), command, encodePut, done),
           remainingMillis: noLeases,
           renew: noLeases,
-          random: () => world.prng.next()
+          random: () => world.prng.next(),
+          settings: settingsOf(settings)
         })
       return yield* body({ cluster, leader: cluster.leader?.id ?? 0, at, asked })
     })

@@ -57,6 +57,7 @@ import { type Command, encodeCommand } from "./command.ts"
 import { checkRange, range } from "./kv-range.ts"
 import { checkDeleteRange, checkPut, checkTxn, isReadOnly, txn } from "./kv-write.ts"
 import type { Member, Proposed } from "./member.ts"
+import type { ChainfireSettings } from "./settings.ts"
 import type { Response } from "./state-machine.ts"
 
 /** What of the member's endpoint is needed here; see etcd-calls.ts. */
@@ -72,6 +73,7 @@ export interface KeysEndpoint {
   readonly renew: (lease: bigint, done: (ttlSeconds: number | undefined | EtcdError) => void) => void
   /** For ids of leases that the asker leaves to us. */
   readonly random: () => number
+  readonly settings: Pick<ChainfireSettings, "requestBytesMax" | "transactionOpsMax">
 }
 
 /** The way back of an ask. */
@@ -79,9 +81,6 @@ export interface AnswerTo<in A> {
   readonly reply: (answer: A) => void
   readonly refuse: (fault: KeysFault) => void
 }
-
-/** As etcd's default, for a request as it is proposed. */
-const requestBytesMax = 1.5 * 1024 * 1024
 
 export class KeyCalls {
   readonly #endpoint: KeysEndpoint
@@ -123,7 +122,7 @@ export class KeyCalls {
   txn(asked: TxnKeys, to: AnswerTo<typeof TxnKeys.success.Type>): void {
     const { machine } = this.#endpoint.member
     const request = txnRequest(asked)
-    const refused = checkTxn(request)
+    const refused = checkTxn(request, this.#endpoint.settings.transactionOpsMax)
     if (refused !== undefined) return to.refuse(keysFault(refused))
     if (!isReadOnly(request))
       return this.#propose("Txn", TxnRequest.encode(request), TxnResponse, to, txnDone)
@@ -215,10 +214,10 @@ export class KeyCalls {
     told: (answer: Answer) => Told,
     waits = true
   ): void {
-    const { member } = this.#endpoint
+    const { member, settings } = this.#endpoint
     const unable = this.#unable
     if (unable !== undefined) return to.refuse(unable)
-    if (request.length > requestBytesMax) return to.refuse(keysFault(etcdErrors.requestTooLarge))
+    if (request.length > settings.requestBytesMax) return to.refuse(keysFault(etcdErrors.requestTooLarge))
     const command = encodeCommand(kind, request)
     member.propose(command, (proposed) => {
       if (proposed._tag === "Applied") {

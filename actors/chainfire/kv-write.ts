@@ -28,7 +28,7 @@ import type { Lessor } from "./lessor.ts"
 import type { KeyRange, Mvcc } from "./mvcc.ts"
 import { compareBytes, equalBytes, fits, type KeyValue } from "./record.ts"
 
-/** As etcd has it. */
+/** As etcd has it, unless it is set otherwise. */
 export const transactionOpsMax = 128
 const depthMax = 32
 
@@ -65,8 +65,8 @@ export const checkPut = ({
 export const checkDeleteRange = ({ key }: DeleteRangeRequest): EtcdError | undefined =>
   key.length === 0 ? etcdErrors.emptyKey : undefined
 
-export const checkTxn = (request: TxnRequest): EtcdError | undefined =>
-  checkOps(request, transactionOpsMax, depthMax) ?? checkKeys(request)
+export const checkTxn = (request: TxnRequest, opsMax = transactionOpsMax): EtcdError | undefined =>
+  checkOps(request, opsMax, depthMax) ?? checkKeys(request)
 
 const checkOps = (request: TxnRequest, opsMax: number, depth: number): EtcdError | undefined => {
   const { compare, failure, success } = request

@@ -1,4 +1,6 @@
 /** What of chainfire can be set, and what it is otherwise; as etcd has it, where etcd has it. */
+import { transactionOpsMax } from "./kv-write.ts"
+
 export interface ChainfireSettings {
   /** What keys and leases may take up in the store; above it puts are refused. 0 is the default, less is no bound. */
   readonly quotaBytes: number
@@ -12,6 +14,12 @@ export interface ChainfireSettings {
    * How much is kept. `periodic`: hours as a number, or a time such as `90m`. `revision`: how many. `0` is all.
    */
   readonly autoCompactionRetention: string
+  /** Of one request; a larger one is refused. The same on all members: a leader takes what others forward. */
+  readonly requestBytesMax: number
+  /** Of one transaction, and of each that is within. */
+  readonly transactionOpsMax: number
+  /** Of one stream. */
+  readonly watchesMax: number
 }
 
 export const defaultSettings: ChainfireSettings = {
@@ -19,7 +27,10 @@ export const defaultSettings: ChainfireSettings = {
   watchProgressMillis: 10 * 60_000,
   watchFragmentBytes: 2 * 1024 * 1024,
   autoCompactionMode: "periodic",
-  autoCompactionRetention: "0"
+  autoCompactionRetention: "0",
+  requestBytesMax: 1.5 * 1024 * 1024,
+  transactionOpsMax,
+  watchesMax: 10_000
 }
 
 /** What is not given is as it is by default. */

@@ -19,8 +19,8 @@ export interface ClientsArgs {
   readonly eventPauseMillis?: number
 }
 
-const defaultClientsMax = 1_000
-const defaultMessageBytesMax = 16 * 1024 * 1024
+export const defaultClientsMax = 1_000
+export const defaultMessageBytesMax = 16 * 1024 * 1024
 
 class Opened extends Schema.TaggedClass<Opened>()("Opened", { held: Schema.instanceOf(HeldLink) }) {}
 class Ended extends Schema.TaggedClass<Ended>()("Ended", { held: Schema.instanceOf(HeldLink) }) {}

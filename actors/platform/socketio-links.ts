@@ -50,7 +50,7 @@ export interface SocketioLinksOptions {
 }
 
 const ownTokenLife = "1 minute"
-const defaultConnectionsMax = 10_000
+export const defaultConnectionsMax = 10_000
 /** For the other ends to hear goodbye when we close. */
 const closeMillisMax = 500
 const closeReason = "the node closed its links"

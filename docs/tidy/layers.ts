@@ -97,6 +97,12 @@ export const layers: ReadonlyArray<Layer> = [
     packages: [...host, "@effect/opentelemetry"]
   },
   {
+    // Reads YAML, and knows the defaults of what nodes run.
+    files: /^supervisors\/cluster-file\//,
+    imports: supervisors,
+    packages: [...host, "@effect/cli", "yaml"]
+  },
+  {
     files: /^supervisors\/[^/]+$/,
     imports: supervisors,
     packages: [...host, "@effect/cli"]

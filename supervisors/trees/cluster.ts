@@ -10,7 +10,7 @@
  *
  * One for one: each is told what it needs to know by the others, and none keeps what another has lost.
  */
-import { Clients } from "#actors/cluster/clients-actor.ts"
+import { Clients, type ClientsArgs } from "#actors/cluster/clients-actor.ts"
 import { FleetBreakerActor } from "#actors/cluster/fleet-breaker-actor.ts"
 import { type LinkDatagrams, NodeLinks } from "#actors/cluster/links-actor.ts"
 import { Membership } from "#actors/cluster/membership-actor.ts"
@@ -36,10 +36,18 @@ export interface ClusterTreeOptions {
   readonly config?: NodeConfig
   /** Of membership: what is other than by default. */
   readonly swim?: Partial<SwimConfig>
+  readonly clients?: ClientLimits
+  readonly shells?: Pick<ClientLimits, "clientsMax">
 }
 
+/** What is not given is as by default. */
+export type ClientLimits = Partial<Pick<ClientsArgs, "clientsMax" | "messageBytesMax">>
+
+/** Shells at once, unless somebody says otherwise. */
+export const shellsMax = 100
+
 export const cluster = (options: ClusterTreeOptions) => {
-  const { config, datagrams, metadata, seeds, self, swim = {}, view } = options
+  const { clients = {}, config, datagrams, metadata, seeds, self, shells = {}, swim = {}, view } = options
   const { address: own, bootId, name } = self
   return Supervisor.make("cluster", {
     strategy: "one-for-one",
@@ -50,10 +58,10 @@ export const cluster = (options: ClusterTreeOptions) => {
       child(ClusterRegistry, { args: { node: name, bootId, view } }),
       child(FleetBreakerActor, { args: { members: address(`/${name}/cluster/membership`, Members) } }),
       child(Introspection, { args: { catalogueEntries, ...(config && { config }) } }),
-      child(Clients, { args: { catalogue } }),
+      child(Clients, { args: { catalogue, ...clients } }),
       child(Clients, {
         name: "shells",
-        args: { catalogue, entrance: "ops", clientsMax: 100, eventPauseMillis: 250 }
+        args: { catalogue, entrance: "ops", clientsMax: shellsMax, eventPauseMillis: 250, ...shells }
       })
     ]
   })

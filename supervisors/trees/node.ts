@@ -34,7 +34,7 @@ import manifest from "../../package.json" with { type: "json" }
 import * as Supervisor from "../engine/supervisor.ts"
 import { child } from "../engine/tree.ts"
 import { chainfire, memberPath } from "./chainfire.ts"
-import { cluster } from "./cluster.ts"
+import { type ClientLimits, cluster } from "./cluster.ts"
 import { rolesTree } from "./roles.ts"
 
 /** What the work of a node may need. */
@@ -53,6 +53,11 @@ export interface NodeTreeOptions {
   /** Each of them one node of the group has at a time; its components learn of it from the role agent. */
   readonly roles?: ReadonlyArray<string>
   readonly timing?: NodeTiming
+  /** Of chainfire on this node. */
+  readonly store?: StoreOptions
+  /** Of the message API and of shells, each on its own. */
+  readonly clients?: ClientLimits
+  readonly shells?: Pick<ClientLimits, "clientsMax">
   /** Where all of this was read, and its digest; worked out from what is here where nothing is said. */
   readonly config?: ConfigSource
 }
@@ -67,6 +72,9 @@ export interface NodeTiming {
   readonly chainfire?: Partial<Pick<RaftConfig, "electionMillis" | "heartbeatMillis">>
   readonly membership?: Partial<Pick<SwimConfig, "probeIntervalMillis" | "probeTimeoutMillis">>
 }
+
+/** What is not given is as by default. */
+export type StoreOptions = Pick<MemberArgs, "log" | "origins" | "settings">
 
 export interface ChainfireMembers {
   /** With which the group begins: the same list on all of them. Later changes are in the group itself. */
@@ -121,6 +129,8 @@ export const nodeTree = (options: NodeTreeOptions) => {
               datagrams,
               view,
               swim: timing?.membership ?? {},
+              ...(options.clients !== undefined && { clients: options.clients }),
+              ...(options.shells !== undefined && { shells: options.shells }),
               config: configOf(options, opened)
             })
           ),
@@ -165,7 +175,7 @@ export const digestOf = (value: unknown): string => {
 }
 
 const memberArgs = (
-  { chainfire: members, cluster: group, name, timing }: NodeTreeOptions,
+  { chainfire: members, cluster: group, name, store, timing }: NodeTreeOptions,
   { addresses, scheme }: Opened
 ): Omit<MemberArgs, "pathOf"> => {
   const initial = members?.initial ?? [{ name, ...addresses }]
@@ -184,7 +194,8 @@ const memberArgs = (
       })
     ),
     joins: members?.joins ?? false,
-    config: timing?.chainfire ?? {}
+    config: timing?.chainfire ?? {},
+    ...store
   }
 }
 

@@ -1,0 +1,38 @@
+# The package: sources as they are, which Node runs without a build, with the dependencies of package-lock.json.
+{ lib, stdenv, buildNpmPackage, importNpmLock, nodejs_24, makeWrapper, autoPatchelfHook }:
+
+buildNpmPackage {
+  pname = "ultracloud";
+  version = (lib.importJSON ../package.json).version;
+  src = lib.cleanSource ../.;
+  nodejs = nodejs_24;
+
+  # From package-lock.json itself, so that there is no second hash to keep.
+  npmDeps = importNpmLock { npmRoot = ../.; };
+  npmConfigHook = importNpmLock.npmConfigHook;
+  # Node comes from here, and no package may fetch anything.
+  npmFlags = [ "--ignore-scripts" "--omit=dev" ];
+  dontNpmBuild = true;
+
+  nativeBuildInputs = [ makeWrapper autoPatchelfHook ];
+  # For the stores' native code, which comes compiled.
+  buildInputs = [ stdenv.cc.cc.lib ];
+  autoPatchelfIgnoreMissingDeps = [ "libc.musl-*" ];
+
+  # Not below node_modules: there Node strips no types.
+  installPhase = ''
+    runHook preInstall
+    mkdir -p $out/share/ultracloud $out/bin
+    cp -r package.json protocols actors supervisors chaos node_modules $out/share/ultracloud/
+    makeWrapper ${nodejs_24}/bin/node $out/bin/ultracloud \
+      --add-flags $out/share/ultracloud/supervisors/main.ts
+    runHook postInstall
+  '';
+
+  meta = {
+    description = "A whole cloud that runs as one supervision tree";
+    license = lib.licenses.asl20;
+    platforms = [ "x86_64-linux" "aarch64-linux" ];
+    mainProgram = "ultracloud";
+  };
+}
