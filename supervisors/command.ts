@@ -4,10 +4,16 @@
  *   npm start                                    one node, with a demonstration for its tree
  *   npm start -- up --nodes 3                    three nodes on this machine
  *   npm start -- node --cluster FILE --name N    one node of a cluster that a file describes
+ *   npm start -- backup --out FILE               what chainfire of a running node has
  *   npm start -- restore --snapshot FILE --data-directory DIR
  *   npm start -- shell                           attached to a running node
+ *   npm start -- console                         where the web console of a running node is
  *   npm start -- chaos run SCENARIO              the chaos suite, as npm run chaos
+ *   npm start -- bench NAME                      benchmarks, as npm run bench
+ *
+ * Installed as a package all of them are `ultracloud …`.
  */
+import { join } from "node:path"
 // One by one: as a whole these packages load an HTTP client and parsers that no node needs.
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
@@ -18,17 +24,23 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Data, Effect, Layer, Schema } from "effect"
 import { fileJournals } from "#actors/platform/file-journal.ts"
 import { lmdbStores } from "#actors/platform/lmdb-stores.ts"
+import { tokenFileName } from "#actors/platform/tokens.ts"
+import { backup } from "./backup-command.ts"
+import { bench } from "./bench-command.ts"
 import { restoreChainfire } from "./chainfire-restore.ts"
 import { runChaosSuite } from "./chaos-suite.ts"
 import { consolePort, nodeOptions, readSpec } from "./cluster-spec.ts"
+import { consoleCommand } from "./console/console-command.ts"
 import { live } from "./live.ts"
 import { nodesMax, runLocalNodes } from "./local-nodes.ts"
 import { EnvironmentRefused } from "./node/environment.ts"
 import { runOperated, type Show } from "./node/operated.ts"
 import type { NodeOptions } from "./node.ts"
 import { shell } from "./shell/shell-command.ts"
+import { commandOf } from "./shell/start-screen.ts"
 import { watchTree } from "./shell/watch-tree.ts"
 import { demonstration } from "./trees/demonstration.ts"
+import { version } from "./trees/node.ts"
 
 /** It has said why. */
 class NodeFailed extends Data.TaggedError("NodeFailed") {}
@@ -39,21 +51,24 @@ const running = <E = never, R = never>(options: NodeOptions, show?: Show<E, R>) 
     Effect.mapError(() => new NodeFailed())
   )
 
+const command = commandOf(process.argv, process.env["npm_lifecycle_event"], process.cwd())
+
 const alone = Effect.suspend(() => {
   const name = "node01"
-  return running(
-    {
-      name,
-      cluster: "demonstration",
-      dataDirectory: `work/${name}`,
-      port: 7700,
-      seeds: [],
-      zone: "zone-a",
-      clientPort: 2379,
-      consolePort,
-      work: demonstration(name, "forked")
-    },
-    (system, _addresses, recent) => watchTree(system, recent)
+  const dataDirectory = `work/${name}`
+  const options: NodeOptions = {
+    name,
+    cluster: "demonstration",
+    dataDirectory,
+    port: 7700,
+    seeds: [],
+    zone: "zone-a",
+    clientPort: 2379,
+    consolePort,
+    work: demonstration(name, "forked")
+  }
+  return running(options, (system, { etcd }, recent) =>
+    watchTree(system, { etcd: [etcd], tokenFile: join(dataDirectory, tokenFileName), command }, recent)
   )
 })
 
@@ -66,7 +81,7 @@ const nodes = Options.integer("nodes").pipe(
 const up = Command.make("up", { nodes }, ({ nodes }) =>
   nodes === 1
     ? alone
-    : runLocalNodes(nodes, `work/${nodes}-nodes`).pipe(
+    : runLocalNodes(nodes, `work/${nodes}-nodes`, command).pipe(
         Effect.tapError(({ message }) => complain(message)),
         Effect.mapError(() => new NodeFailed())
       )
@@ -131,9 +146,9 @@ const usageError = Effect.sync(() => {
 })
 
 const ultracloud = Command.make("ultracloud", {}, () => alone).pipe(
-  Command.withSubcommands([up, node, restore, chaos, shell])
+  Command.withSubcommands([up, node, backup, restore, chaos, bench, shell, consoleCommand])
 )
-const run = Command.run(ultracloud, { name: "ultracloud", version: "0.1.0" })
+const run = Command.run(ultracloud, { name: "ultracloud", version })
 
 // Whoever read our output is gone (`npm start | head`): stop in order instead of crashing on it. A second signal
 // would end it at once.
