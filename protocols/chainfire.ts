@@ -111,6 +111,8 @@ export const ChainfireStatus = Schema.Struct({
   voters: Schema.Array(Schema.Int),
   learners: Schema.Array(Schema.Int),
   removed: Schema.Boolean,
+  /** Those that are raised, of all members: NOSPACE, CORRUPT. */
+  alarms: Schema.Array(Schema.String),
   /** Why it takes part no longer; empty while it does. */
   failed: Schema.String
 })

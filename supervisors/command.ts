@@ -25,34 +25,41 @@ import { runChaosSuite } from "./chaos-suite.ts"
 import { consolePort, nodeOptions, readSpec } from "./cluster-spec.ts"
 import { live } from "./live.ts"
 import { nodesMax, runLocalNodes } from "./local-nodes.ts"
-import { type NodeOptions, runNode } from "./node.ts"
+import { EnvironmentRefused } from "./node/environment.ts"
+import { runOperated, type Shows } from "./node/operated.ts"
+import type { NodeOptions } from "./node.ts"
 import { shell } from "./shell/shell-command.ts"
 import { commandOf } from "./shell/start-screen.ts"
-import { watchTree } from "./shell/watch-tree.ts"
 import { demonstration } from "./trees/demonstration.ts"
 
 /** It has said why. */
 class NodeFailed extends Data.TaggedError("NodeFailed") {}
+
+const running = (options: NodeOptions, shows: Shows) =>
+  runOperated(options, shows).pipe(
+    Effect.tapError((fault) => (fault instanceof EnvironmentRefused ? complain(fault.message) : Effect.void)),
+    Effect.mapError(() => new NodeFailed())
+  )
 
 const command = commandOf(process.argv, process.env["npm_lifecycle_event"], process.cwd())
 
 const alone = Effect.suspend(() => {
   const name = "node01"
   const dataDirectory = `work/${name}`
-  const options: NodeOptions = {
-    name,
-    cluster: "demonstration",
-    dataDirectory,
-    port: 7700,
-    seeds: [],
-    zone: "zone-a",
-    clientPort: 2379,
-    consolePort,
-    work: demonstration(name, "forked")
-  }
-  return runNode(options, (system, { etcd }) =>
-    watchTree(system, { etcd: [etcd], tokenFile: join(dataDirectory, tokenFileName), command })
-  ).pipe(Effect.mapError(() => new NodeFailed()))
+  return running(
+    {
+      name,
+      cluster: "demonstration",
+      dataDirectory,
+      port: 7700,
+      seeds: [],
+      zone: "zone-a",
+      clientPort: 2379,
+      consolePort,
+      work: demonstration(name, "forked")
+    },
+    { _tag: "Tree", tokenFile: join(dataDirectory, tokenFileName), command }
+  )
 })
 
 const nodes = Options.integer("nodes").pipe(
@@ -79,7 +86,7 @@ const node = Command.make("node", { cluster, name }, ({ cluster: path, name }) =
   Effect.gen(function* () {
     const spec = yield* readSpec(path)
     const options = yield* nodeOptions(spec, name, path)
-    yield* runNode(options, (system) => watchTree(system)).pipe(Effect.mapError(() => new NodeFailed()))
+    yield* running(options, { _tag: "Log" })
   }).pipe(Effect.tapErrorTag("SpecRefused", ({ message }) => complain(message)))
 ).pipe(Command.withDescription("run one node of a cluster"))
 
@@ -133,8 +140,13 @@ const ultracloud = Command.make("ultracloud", {}, () => alone).pipe(
 )
 const run = Command.run(ultracloud, { name: "ultracloud", version: "0.1.0" })
 
-// Whoever read our output is gone (`npm start | head`): stop in order instead of crashing on it.
-process.stdout.on("error", () => process.kill(process.pid, "SIGINT"))
+// Whoever read our output is gone (`npm start | head`): stop in order instead of crashing on it. A second signal
+// would end it at once.
+let isUnread = false
+process.stdout.on("error", () => {
+  if (!isUnread) process.kill(process.pid, "SIGINT")
+  isUnread = true
+})
 
 const [, , first, ...rest] = process.argv
 

@@ -12,7 +12,8 @@ import { localSpec, type NodeSpec } from "./cluster-spec.ts"
 import { nextSteps } from "./shell/start-screen.ts"
 
 export const nodesMax = 9
-const stopMillis = 15_000
+/** More than a node takes at most. */
+const stopMillis = 20_000
 
 export const runLocalNodes = (count: number, folder: string, command: string) =>
   Effect.gen(function* () {
@@ -76,6 +77,8 @@ const keepRunning = ({ name }: NodeSpec, specPath: string) =>
         Effect.sync(() =>
           spawn(process.execPath, [main, "node", "--cluster", specPath, "--name", name], {
             stdio: ["ignore", "pipe", "pipe"],
+            // For people, whoever reads this.
+            env: { ULTRACLOUD_LOG_FORMAT: "pretty", ...process.env },
             // Ctrl-C is ours to pass on, so that they stop in order.
             detached: true
           })

@@ -1,13 +1,15 @@
 /**
  * One node: picks the real ports and runs a tree on them until it ends or is told to stop.
  *
- * For now what it has to do is the demonstration; the cluster around it is real. Ctrl-C interrupts, which
- * stops the tree in reverse order and says goodbye to the other nodes.
+ *   the lock of its data directory, the port for health, the ports for others, the tree in order, ready
+ *
+ * Interrupted it goes back the same way: it is not ready any more, hands over what it leads, stops the tree in reverse
+ * order, which says goodbye to the other nodes, and closes its ports.
  */
 import { randomUUID } from "node:crypto"
 import { rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Cause, Effect, Layer, Queue } from "effect"
+import { Cause, Effect, Fiber, Layer, Queue } from "effect"
 import { Grpc } from "#actors/kernel/ports/grpc.ts"
 import { Links } from "#actors/kernel/ports/links.ts"
 import { describeCause } from "#actors/kernel/ref.ts"
@@ -22,12 +24,21 @@ import type { OnRefused } from "#actors/platform/socketio-door.ts"
 import { socketioLinks } from "#actors/platform/socketio-links.ts"
 import { openTokens } from "#actors/platform/tokens.ts"
 import { LinkRefused } from "#protocols/links.ts"
+import type { LogLevel } from "#protocols/operations.ts"
 import { protocolVersion } from "#protocols/wire/frames.ts"
 import { consoleTree } from "./console/console-tree.ts"
 import { Sessions } from "./console/sessions.ts"
 import { live } from "./live.ts"
+import { holdDataDirectory } from "./node/data-directory.ts"
+import { drain } from "./node/drain.ts"
+import { openHealthPort } from "./node/health-port.ts"
+import { type Say, sayAs } from "./node/node-log.ts"
+import { reportComponents, reportReadiness } from "./node/node-reports.ts"
+import { type NodeWatch, watchNode } from "./node/node-watch.ts"
+import { processFigures } from "./node/process-figures.ts"
+import { stopDeadline } from "./node/stop-deadline.ts"
 import { type Door, doorFileName } from "./shell/door.ts"
-import { type Addresses, type NodeTreeOptions, nodeTree } from "./trees/node.ts"
+import { type Addresses, type NodeTreeOptions, nodeTree, version } from "./trees/node.ts"
 
 export interface NodeOptions extends NodeTreeOptions {
   /** Holds the key of the cluster and the operator's token; see actors/platform/tokens.ts. */
@@ -47,7 +58,22 @@ export interface NodeOptions extends NodeTreeOptions {
   readonly clientPort: number
   /** Where browsers find the console, on the loopback; 0 is any port that is free. Without it there is none. */
   readonly consolePort?: number
+  /**
+   * Where programs ask how it is and read its numbers, see node/health-port.ts; 0 is any port that is free. Without it
+   * ten above the console's, and where there is no console there is none.
+   */
+  readonly healthPort?: number
+  /** On the loopback unless stated: it is there for everybody who reaches it. */
+  readonly healthHost?: string
+  /** What is logged at first, and all that is worse; an operator may change it. */
+  readonly logLevel?: LogLevel
+  /** By when it has to have stopped, or the process ends at once; without it, it takes what it takes. */
+  readonly stopMillis?: number
 }
+
+/** How far the port for health is from the console's. */
+const healthPortOffset = 10
+const loopback = "127.0.0.1"
 
 interface Refusal {
   readonly name: string
@@ -86,6 +112,17 @@ export const runNode = <A, E, R>(
 ) =>
   Effect.gen(function* () {
     const { advertised, clientPort, dataDirectory, dialFrom, host, name, port, tls } = options
+    const logLevel = options.logLevel ?? "info"
+    yield* holdDataDirectory(name, dataDirectory)
+    const build = { version, node: name, cluster: options.cluster, zone: options.zone }
+    const watch = yield* watchNode(build, yield* processFigures)
+    const say = sayAs(name, () => watch.system?.logLevel ?? logLevel)
+    const stopTimer = yield* stopDeadline(name, options.stopMillis, watch)
+    const healthPort = healthPortOf(options)
+    if (healthPort !== undefined) {
+      const at = yield* openHealthPort({ host: options.healthHost ?? loopback, port: healthPort }, watch)
+      yield* say("info", `health and metrics are at http://${at}`, { health: at })
+    }
     const tokens = yield* openTokens(dataDirectory, options.cluster)
     const self = { protocol: protocolVersion, cluster: options.cluster, name, bootId: randomUUID() }
     const { consolePort, work } = options
@@ -136,11 +173,28 @@ export const runNode = <A, E, R>(
         url: `${scheme}://${links.self.address}`,
         ca: tls?.ca
       })
-      const system = yield* ActorSystem.make(name, tree)
+      yield* say(
+        "info",
+        `listens for nodes at ${addresses.links}, for clients of etcd at ${addresses.etcd}`,
+        {
+          ...addresses
+        }
+      )
+      const system = yield* ActorSystem.begin(name, tree)
+      system.logLevel = logLevel
+      watch.system = system
+      yield* Effect.addFinalizer(() => stopTimer)
+      yield* reportComponents(system, watch, say)
+      yield* system.started
+      watch.phase = "running"
+      yield* Effect.forkScoped(reportReadiness(watch, say))
       yield* Effect.forkScoped(Effect.forever(Effect.flatMap(Queue.take(refused), publishTo(system))))
       yield* Effect.forkScoped(use(system, addresses))
       // Stops here rather than with the scope, so that whoever watches still sees it.
-      const ended = yield* Effect.onInterrupt(system.ended, () => system.stop)
+      const ended = yield* Effect.onInterrupt(system.ended, () =>
+        Effect.zipRight(stopTimer, stopInOrder(system, watch, say))
+      )
+      watch.phase = "ended"
       if (!Cause.isEmpty(ended.cause)) yield* Effect.failCause(ended.cause)
     }).pipe(Effect.provide(ports))
   }).pipe(
@@ -152,3 +206,22 @@ export const runNode = <A, E, R>(
       })
     )
   )
+
+const healthPortOf = ({ consolePort, healthPort }: NodeOptions): number | undefined => {
+  if (healthPort !== undefined || consolePort === undefined) return healthPort
+  return consolePort === 0 ? 0 : consolePort + healthPortOffset
+}
+
+const stopInOrder = (system: ActorSystem.ActorSystem, watch: NodeWatch, say: Say) =>
+  Effect.gen(function* () {
+    const fromMillis = performance.now()
+    watch.phase = "draining"
+    yield* say("info", "is told to stop: it takes no new work")
+    // In a fiber of its own: the one that was interrupted waits for nothing any more that could be interrupted.
+    yield* Fiber.await(yield* Effect.forkDaemon(Effect.interruptible(drain(system, system.name, say))))
+    watch.phase = "stopping"
+    yield* system.stop
+    watch.phase = "ended"
+    const millis = Math.round(performance.now() - fromMillis)
+    yield* say("info", `stopped in order in ${millis} ms`, { millis })
+  })

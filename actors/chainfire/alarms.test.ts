@@ -1,6 +1,6 @@
 import test from "ava"
 import { AlarmType } from "#protocols/wire/etcd/cluster.ts"
-import { Alarms, alarmOfRow, alarmText } from "./alarms.ts"
+import { Alarms, alarmKinds, alarmOfRow, alarmText } from "./alarms.ts"
 import { MemoryTable } from "./fixtures/memory-table.ts"
 
 const noSpace = (memberID: bigint) => ({ memberID, alarm: AlarmType.noSpace })
@@ -15,6 +15,7 @@ test("alarms are raised once, listed by kind, and are there after a restart", (t
   alarms.activate({ memberID: 3n, alarm: AlarmType.corrupt })
   t.deepEqual(alarms.list(AlarmType.noSpace), [noSpace(3n), noSpace(2n ** 64n - 1n)])
   t.is(alarms.list().length, 3)
+  t.deepEqual(alarmKinds(alarms.list()), ["NOSPACE", "CORRUPT"])
   t.deepEqual(new Alarms(table).list(), alarms.list())
 })
 

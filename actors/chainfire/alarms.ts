@@ -88,7 +88,14 @@ const inOrder = (one: AlarmMember, other: AlarmMember): number =>
 
 /** As etcd shows it, the space at its end included. */
 export const alarmText = ({ alarm, memberID }: AlarmMember): string => {
-  const kind = ["NONE", "NOSPACE", "CORRUPT"][alarm] ?? String(alarm)
+  const kind = kindOf(alarm)
   const member = memberID === 0n ? "" : `memberID:${memberID} `
   return alarm === AlarmType.none ? member : `${member}alarm:${kind} `
 }
+
+const kindOf = (alarm: number): string => ["NONE", "NOSPACE", "CORRUPT"][alarm] ?? String(alarm)
+
+/** Each once, whoever raised it. */
+export const alarmKinds = (alarms: ReadonlyArray<AlarmMember>): ReadonlyArray<string> => [
+  ...new Set(alarms.filter(({ alarm }) => alarm !== AlarmType.none).map(({ alarm }) => kindOf(alarm)))
+]

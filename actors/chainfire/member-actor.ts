@@ -45,7 +45,7 @@ import { etcdErrors, GrpcCode } from "#protocols/wire/etcd/errors.ts"
 import { CompactionRequest } from "#protocols/wire/etcd/kv.ts"
 import { LeaseRevokeRequest } from "#protocols/wire/etcd/lease.ts"
 import { identity } from "./admission-actor.ts"
-import { alarmText } from "./alarms.ts"
+import { alarmKinds, alarmText } from "./alarms.ts"
 import { type Asker, root } from "./auth-store.ts"
 import { type AutoCompactor, autoCompactorOf } from "./auto-compaction.ts"
 import { decodeCommand, encodeCommand } from "./command.ts"
@@ -560,7 +560,7 @@ const refusalOf = (cause: Cause.Cause<unknown>): EtcdError => {
 
 const statusOf = (member: Member): ChainfireStatus => {
   const { commit, id, leader, role, term } = member.status
-  const { appliedIndex, auth, lessor, mvcc } = member.machine
+  const { alarms, appliedIndex, auth, lessor, mvcc } = member.machine
   const watches = member.hub.statuses
   return {
     member: id,
@@ -580,6 +580,7 @@ const statusOf = (member: Member): ChainfireStatus => {
     voters: member.membership.voters,
     learners: member.membership.learners,
     removed: member.isRemoved,
+    alarms: alarmKinds(alarms.list()),
     failed: member.failed?.message ?? ""
   }
 }

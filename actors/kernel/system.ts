@@ -51,8 +51,16 @@ export type World = WorldClock | Randomness | Scheduling
 export const make = <M extends Tagged, A, S>(
   name: string,
   root: Actor<M, A, S>,
-  ...[options]: SpawnArguments<A>
+  ...options: SpawnArguments<A>
 ): Effect.Effect<ActorSystem<M>, StartFailed, S | World | Scope.Scope> =>
+  Effect.tap(begin(name, root, ...options), ({ started }) => started)
+
+/** The same without waiting, for whoever wants to see it start. */
+export const begin = <M extends Tagged, A, S>(
+  name: string,
+  root: Actor<M, A, S>,
+  ...[options]: SpawnArguments<A>
+): Effect.Effect<ActorSystem<M>, never, S | World | Scope.Scope> =>
   Effect.gen(function* () {
     const clock = yield* WorldClock
     const randomness = yield* Randomness
@@ -67,7 +75,6 @@ export const make = <M extends Tagged, A, S>(
     const parts = { clock, randomness, dispatcher, timers, runtime: forgetServices(runtime, services) }
     const system = new ActorSystem<M>(name, parts, root.definition, options?.args, options ?? {})
     yield* Effect.addFinalizer(() => system.stop)
-    yield* system.started
     return system
   })
 

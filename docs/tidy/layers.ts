@@ -84,6 +84,12 @@ export const layers: ReadonlyArray<Layer> = [
     packages: [...host, "@effect/cli", "msgpackr", "socket.io"]
   },
   {
+    // What the operation of a node needs beside its tree.
+    files: /^supervisors\/node\//,
+    imports: supervisors,
+    packages: host
+  },
+  {
     files: /^supervisors\/[^/]+$/,
     imports: supervisors,
     packages: [...host, "@effect/cli"]

@@ -26,21 +26,21 @@ const readyWithin = "30 seconds"
 /** How to reach a node, but for what is known only once it runs. */
 export type Known = Omit<Entrances, "what" | "console">
 
-/** `known` is for a node that somebody has started by hand: then it is said what can be done now. */
-export const watchTree = (system: ActorSystem<never>, known?: Known) =>
-  process.stdout.isTTY === true ? redraw(system, known) : printTree(system, known)
+/** What is shown below a drawing; others may add to it, and it is cut as it is drawn. */
+export interface Recent {
+  readonly lines: Array<string>
+}
 
-const redraw = (system: ActorSystem<never>, known?: Known) =>
+export const watchTree = (system: ActorSystem<never>, known: Known, recent: Recent = { lines: [] }) =>
+  process.stdout.isTTY === true ? redraw(system, known, recent.lines) : printTree(system, known)
+
+const redraw = (system: ActorSystem<never>, known: Known, recent: Array<string>) =>
   Effect.gen(function* () {
-    const recent: Array<string> = []
-    yield* eventsOf(system, (line) => {
-      recent.push(line)
-      if (recent.length > eventsShown) recent.shift()
-    })
+    yield* eventsOf(system, (line) => recent.push(line))
     process.stdout.write("\u001b[?25l")
     // The last drawing may be half a second old: what was stopped since then comes below it.
     yield* Effect.addFinalizer(() =>
-      Effect.sync(() => process.stdout.write(`\u001b[?25h\n${recent.join("\n")}\n`))
+      Effect.sync(() => process.stdout.write(`\u001b[?25h\n${recent.slice(-eventsShown).join("\n")}\n`))
     )
     let state = "is starting"
     yield* Effect.forkScoped(
@@ -54,17 +54,13 @@ const redraw = (system: ActorSystem<never>, known?: Known) =>
       const { columns, rows } = sizeOf(process.stdout)
       const then = before
       before = now
+      recent.splice(0, Math.max(0, recent.length - eventsShown))
       const tree = (room: number): ReadonlyArray<string> => {
         const { left, tree } = pruned(now.tree, room - 2)
         const drawn = drawTree({ ...now, tree }, then, { colour: true, columns })
         return left === 0 ? drawn : [...drawn, `… and ${left} more below these`]
       }
-      const what = `${system.name} ${state}`
-      const console = consoleOf(system)
-      const head =
-        known === undefined
-          ? [`UltraCloud: ${what}, Ctrl-C stops it. Console: ${console ?? "not open"}`]
-          : nextSteps({ ...known, what, console })
+      const head = nextSteps({ ...known, what: `${system.name} ${state}`, console: consoleOf(system) })
       const shown = screenLines(
         {
           head: [...head, ...processesOf(now.tree, system)].map((line) => line.slice(0, columns)),
@@ -79,9 +75,9 @@ const redraw = (system: ActorSystem<never>, known?: Known) =>
   })
 
 /** The tree twice, a second apart, so that it has rates; from then on only what happens. */
-const printTree = (system: ActorSystem<never>, known?: Known) =>
+const printTree = (system: ActorSystem<never>, known: Known) =>
   Effect.gen(function* () {
-    if (known !== undefined) yield* sayWhenReady(system, known)
+    yield* sayWhenReady(system, known)
     const before = yield* look(system)
     yield* Effect.sleep("1 second")
     const now = yield* look(system)

@@ -138,7 +138,7 @@ export const nodeTree = (options: NodeTreeOptions) => {
   }
 }
 
-const version = "0.1.0"
+export const version = "0.1.0"
 
 const configOf = (
   { cluster: name, config, name: node, zone }: NodeTreeOptions,

@@ -1,0 +1,44 @@
+/**
+ * What whoever starts a node may say by the environment of the process, over what its options or its file say:
+ *
+ *   ULTRACLOUD_LOG_LEVEL           debug, info, warn or error
+ *   ULTRACLOUD_LOG_FORMAT          json or pretty; without it pretty on a terminal and JSON otherwise
+ */
+import { Effect, Either, Schema } from "effect"
+import { LogLevel } from "#protocols/operations.ts"
+import type { LogFormat } from "./log-line.ts"
+
+export class EnvironmentRefused extends Schema.TaggedError<EnvironmentRefused>()("EnvironmentRefused", {
+  variable: Schema.String,
+  reason: Schema.String
+}) {
+  override get message() {
+    return `the environment variable ${this.variable} ${this.reason}`
+  }
+}
+
+export interface NodeEnvironment {
+  readonly logLevel: LogLevel | undefined
+  readonly logFormat: LogFormat | undefined
+}
+
+type Variables = Readonly<Record<string, string | undefined>>
+
+export const readEnvironment = (variables: Variables): Effect.Effect<NodeEnvironment, EnvironmentRefused> =>
+  Effect.all({
+    logLevel: oneOf(variables, "ULTRACLOUD_LOG_LEVEL", LogLevel.literals),
+    logFormat: oneOf(variables, "ULTRACLOUD_LOG_FORMAT", ["json", "pretty"] as const)
+  })
+
+const oneOf = <Value extends string>(
+  variables: Variables,
+  variable: string,
+  values: ReadonlyArray<Value>
+): Either.Either<Value | undefined, EnvironmentRefused> => {
+  const given = variables[variable]
+  if (given === undefined || given === "") return Either.right(undefined)
+  const found = values.find((value) => value === given)
+  if (found !== undefined) return Either.right(found)
+  const reason = `is ${JSON.stringify(given.slice(0, 100))}: give ${values.slice(0, -1).join(", ")} or ${values.at(-1)}`
+  return Either.left(new EnvironmentRefused({ variable, reason }))
+}

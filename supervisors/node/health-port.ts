@@ -1,0 +1,113 @@
+/**
+ * Where programs that look after a node ask how it is, by plain HTTP and without login:
+ *
+ *   GET /healthz    200 while it is alive, 503 when its tree has ended
+ *   GET /readyz     200 while it can do its work, 503 with the reasons, one line each; ?verbose: all components
+ *   GET /metrics    its numbers, as Prometheus reads them
+ *
+ * It is a port of its own: it is there before the tree and after it, it does not depend on the console, and it may be
+ * opened to the network, where scrapers are, while the console is for the loopback alone. It tells nothing secret and
+ * takes no orders. Bounded in connections, in time and in work: answers are at most a second old and made once.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import { Effect, type Scope } from "effect"
+import { ListenFailed } from "#protocols/links.ts"
+import { expositionType } from "#protocols/wire/prometheus-text.ts"
+import { liveText, readyText } from "./health.ts"
+import type { NodeWatch } from "./node-watch.ts"
+
+const connectionsMax = 64
+const patienceMillis = 5_000
+
+export interface HealthPortOptions {
+  readonly host: string
+  /** 0 is any that is free. */
+  readonly port: number
+}
+
+/** Answers for as long as the scope is open, and gives its `host:port`. */
+export const openHealthPort = (
+  { host, port }: HealthPortOptions,
+  watch: NodeWatch
+): Effect.Effect<string, ListenFailed, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(listening(host, port, watch), (server) =>
+      Effect.sync(() => {
+        server.close()
+        server.closeAllConnections()
+      })
+    ),
+    (server) => {
+      const address = server.address()
+      return `${host}:${typeof address === "object" && address !== null ? address.port : port}`
+    }
+  )
+
+const listening = (host: string, port: number, watch: NodeWatch): Effect.Effect<Server, ListenFailed> =>
+  Effect.async((resume) => {
+    const limits = { maxHeaderSize: 8 * 1024, headersTimeout: patienceMillis, requestTimeout: patienceMillis }
+    const server = createServer({ ...limits, keepAliveTimeout: patienceMillis }, (request, response) => {
+      answer(request, response, watch)
+    })
+    server.maxConnections = connectionsMax
+    server.on("clientError", (_cause, socket) => socket.destroy())
+    server.once("error", (cause) => {
+      const code = "code" in cause ? cause.code : undefined
+      const reason = code === "EADDRINUSE" ? "the port is in use" : cause.message
+      resume(Effect.fail(new ListenFailed({ address: `${host}:${port}`, reason })))
+    })
+    server.listen(port, host, () => resume(Effect.succeed(server)))
+  })
+
+const answer = (request: IncomingMessage, response: ServerResponse, watch: NodeWatch): void => {
+  const [path = "", query = ""] = (request.url ?? "").split("?", 2)
+  response.setHeader("cache-control", "no-store")
+  response.setHeader("x-content-type-options", "nosniff")
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    response.setHeader("allow", "GET, HEAD")
+    return say(response, 405, "it can only be read\n")
+  }
+  const answered = answers[path]
+  if (answered === undefined) return say(response, 404, "there are /healthz, /readyz and /metrics\n")
+  const saying = Effect.tap(answered(watch, new URLSearchParams(query)), ({ status, text, type }) =>
+    Effect.sync(() => say(response, status, text, type))
+  )
+  Effect.runFork(
+    Effect.catchAllCause(saying, (cause) =>
+      Effect.zipRight(
+        Effect.logError(`${path} could not be answered`, cause),
+        Effect.sync(() => say(response, 500, "see the log of the node\n"))
+      )
+    )
+  )
+}
+
+interface Answer {
+  readonly status: number
+  readonly text: string
+  readonly type?: string
+}
+
+const answers: Readonly<Record<string, (watch: NodeWatch, query: URLSearchParams) => Effect.Effect<Answer>>> =
+  {
+    // Not even the components are asked: whoever is slow is not dead.
+    "/healthz": ({ phase }) =>
+      Effect.succeed({ status: phase === "ended" ? 503 : 200, text: liveText(phase !== "ended") }),
+    "/readyz": ({ health }, query) =>
+      Effect.map(health, (seen) => ({
+        status: seen.ready ? 200 : 503,
+        text: readyText(seen, query.has("verbose"))
+      })),
+    "/metrics": ({ metrics }) => Effect.map(metrics, (text) => ({ status: 200, text, type: expositionType }))
+  }
+
+const say = (
+  response: ServerResponse,
+  status: number,
+  text: string,
+  type = "text/plain; charset=utf-8"
+): void => {
+  if (response.headersSent || response.destroyed) return
+  response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(text) })
+  response.end(response.req.method === "HEAD" ? undefined : text)
+}
