@@ -6,6 +6,7 @@
  *   npm start -- node --cluster FILE --name N    one node of a cluster that a file describes
  *   npm start -- restore --snapshot FILE --data-directory DIR
  *   npm start -- shell                           attached to a running node
+ *   npm start -- console                         where the web console of a running node is
  *   npm start -- chaos run SCENARIO              the chaos suite, as npm run chaos
  */
 import { join } from "node:path"
@@ -23,6 +24,7 @@ import { tokenFileName } from "#actors/platform/tokens.ts"
 import { restoreChainfire } from "./chainfire-restore.ts"
 import { runChaosSuite } from "./chaos-suite.ts"
 import { consolePort, nodeOptions, readSpec } from "./cluster-spec.ts"
+import { consoleCommand } from "./console/console-command.ts"
 import { live } from "./live.ts"
 import { nodesMax, runLocalNodes } from "./local-nodes.ts"
 import { EnvironmentRefused } from "./node/environment.ts"
@@ -136,7 +138,7 @@ const usageError = Effect.sync(() => {
 })
 
 const ultracloud = Command.make("ultracloud", {}, () => alone).pipe(
-  Command.withSubcommands([up, node, restore, chaos, shell])
+  Command.withSubcommands([up, node, restore, chaos, shell, consoleCommand])
 )
 const run = Command.run(ultracloud, { name: "ultracloud", version: "0.1.0" })
 

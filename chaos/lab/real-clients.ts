@@ -5,7 +5,17 @@
  *
  *   const { ask, etcd, isReady } = yield* realClients({ nodes, token, tls, seed, slowness })
  */
-import { Deferred, Effect, Either, FiberSet, Predicate, Schedule, type Schema } from "effect"
+import {
+  Deferred,
+  Effect,
+  Either,
+  type Fiber,
+  FiberId,
+  FiberSet,
+  Predicate,
+  Schedule,
+  type Schema
+} from "effect"
 import { CallFailed, framed, LeanClient } from "#actors/chainfire/fixtures/lean-grpc.ts"
 import type { Success } from "#actors/kernel/ask.ts"
 import type { GrpcStatus } from "#actors/kernel/ports/grpc.ts"
@@ -137,7 +147,7 @@ const refusalWords: ReadonlySet<string> = new Set(
 
 const neverSent = "no connection was made for it: "
 
-type Run = (task: Effect.Effect<void>) => unknown
+type Run = (task: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
 
 class RealEtcd implements EtcdAccess {
   readonly #calls = new Map<NodeName, LeanClient>()
@@ -174,6 +184,11 @@ class RealEtcd implements EtcdAccess {
       this.#run(Effect.delay(Effect.sync(take), this.#prng.next() * options.slowMillisMax))
     )
     return () => watch.cancel()
+  }
+
+  after(millis: number, ring: () => void): () => void {
+    const fiber = this.#run(Effect.delay(Effect.sync(ring), millis))
+    return () => fiber.unsafeInterruptAsFork(FiberId.none)
   }
 
   isDefinite({ code, message }: GrpcStatus): boolean {

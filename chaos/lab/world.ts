@@ -88,6 +88,11 @@ export interface EtcdAccess {
   ): void
   /** Returns what ends it from the side of the client. */
   watch(options: WatchOptions): () => void
+  /**
+   * Rings once, so much later by the clients' clock. Returns what takes it back. For patience with calls, of which
+   * there are many: a timeout of Effect is two fibers more.
+   */
+  after(millis: number, ring: () => void): () => void
   /** Whether an error says that certainly nothing has happened. */
   isDefinite(status: GrpcStatus): boolean
 }

@@ -21,6 +21,9 @@ const authority = Options.file("authority", { exists: "yes" }).pipe(
   Options.withDescription("who signs the certificates of the cluster, as PEM"),
   Options.optional
 )
+/** Which node is meant, and who we are there. */
+export const whereOptions = { node, tokenFile, dataDirectory, authority }
+
 const lines = Options.text("execute").pipe(
   Options.withAlias("e"),
   Options.withDescription(
@@ -35,7 +38,7 @@ const yes = Options.boolean("yes").pipe(Options.withDescription("does what is da
 
 export const shell = Command.make(
   "shell",
-  { node, tokenFile, dataDirectory, authority, lines, json, yes },
+  { ...whereOptions, lines, json, yes },
   ({ authority, dataDirectory, json, lines, node, tokenFile, yes }) =>
     Effect.promise(() => import("./attached-shell.ts")).pipe(
       Effect.flatMap(({ runShell }) =>

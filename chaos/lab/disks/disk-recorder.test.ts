@@ -55,6 +55,7 @@ class Cluster implements EtcdAccess {
   }
 
   watch = () => () => {}
+  after = () => () => {}
   isDefinite = () => false
 }
 

@@ -78,6 +78,7 @@ export class DiskRecorder {
         })
       },
       watch: (options) => etcd.watch(options),
+      after: (millis, ring) => etcd.after(millis, ring),
       isDefinite: (status) => etcd.isDefinite(status)
     }
   }
