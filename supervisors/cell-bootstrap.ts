@@ -8,6 +8,7 @@ import * as Cell from "#actors/kernel/cell.ts"
 import type { CellHost } from "#actors/kernel/ports/cell.ts"
 import { describeCause } from "#actors/kernel/ref.ts"
 import { type Live, live } from "./live.ts"
+import { cellLog } from "./node/log.ts"
 
 export const host: CellHost = async (link, argument) => {
   const scope = Effect.runSync(Scope.make())
@@ -15,7 +16,7 @@ export const host: CellHost = async (link, argument) => {
     const { export: name, module, path } = yield* Cell.decodeArgument(argument)
     const loaded: unknown = yield* Effect.promise(() => import(module))
     const root = yield* actorIn(loaded, module, name)
-    const system = yield* Cell.host(root, path, link)
+    const system = yield* Effect.provide(Cell.host(root, path, link), cellLog(path.split("/")[1] ?? path))
     return yield* Effect.forkDaemon(Effect.tap(system.ended, ({ cause }) => Effect.sync(() => exit(cause))))
   })
   const exited = await Effect.runPromiseExit(

@@ -28,17 +28,18 @@ import { consoleCommand } from "./console/console-command.ts"
 import { live } from "./live.ts"
 import { nodesMax, runLocalNodes } from "./local-nodes.ts"
 import { EnvironmentRefused } from "./node/environment.ts"
-import { runOperated, type Shows } from "./node/operated.ts"
+import { runOperated, type Show } from "./node/operated.ts"
 import type { NodeOptions } from "./node.ts"
 import { shell } from "./shell/shell-command.ts"
 import { commandOf } from "./shell/start-screen.ts"
+import { watchTree } from "./shell/watch-tree.ts"
 import { demonstration } from "./trees/demonstration.ts"
 
 /** It has said why. */
 class NodeFailed extends Data.TaggedError("NodeFailed") {}
 
-const running = (options: NodeOptions, shows: Shows) =>
-  runOperated(options, shows).pipe(
+const running = <E = never, R = never>(options: NodeOptions, show?: Show<E, R>) =>
+  runOperated(options, show).pipe(
     Effect.tapError((fault) => (fault instanceof EnvironmentRefused ? complain(fault.message) : Effect.void)),
     Effect.mapError(() => new NodeFailed())
   )
@@ -60,7 +61,8 @@ const alone = Effect.suspend(() => {
       consolePort,
       work: demonstration(name, "forked")
     },
-    { _tag: "Tree", tokenFile: join(dataDirectory, tokenFileName), command }
+    (system, { etcd }, recent) =>
+      watchTree(system, { etcd: [etcd], tokenFile: join(dataDirectory, tokenFileName), command }, recent)
   )
 })
 
@@ -88,7 +90,7 @@ const node = Command.make("node", { cluster, name }, ({ cluster: path, name }) =
   Effect.gen(function* () {
     const spec = yield* readSpec(path)
     const options = yield* nodeOptions(spec, name, path)
-    yield* running(options, { _tag: "Log" })
+    yield* running(options)
   }).pipe(Effect.tapErrorTag("SpecRefused", ({ message }) => complain(message)))
 ).pipe(Command.withDescription("run one node of a cluster"))
 
@@ -159,6 +161,8 @@ NodeRuntime.runMain(
   ),
   {
     disableErrorReporting: true,
+    // A node has a log of its own, and this one would come between its lines.
+    disablePrettyLogger: true,
     // What the suite ended with stays, also after Ctrl-C.
     teardown: (exit, onExit) => defaultTeardown(exit, (code) => onExit(Number(process.exitCode ?? code)))
   }

@@ -10,8 +10,10 @@ import { randomUUID } from "node:crypto"
 import { rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Cause, Effect, Fiber, Layer, Queue } from "effect"
+import { WorldClock } from "#actors/kernel/ports/clock.ts"
 import { Grpc } from "#actors/kernel/ports/grpc.ts"
 import { Links } from "#actors/kernel/ports/links.ts"
+import { Randomness } from "#actors/kernel/ports/randomness.ts"
 import { describeCause } from "#actors/kernel/ref.ts"
 import * as ActorSystem from "#actors/kernel/system.ts"
 import type { LinkTls } from "#actors/platform/certificates.ts"
@@ -37,6 +39,7 @@ import { reportComponents, reportReadiness } from "./node/node-reports.ts"
 import { type NodeWatch, watchNode } from "./node/node-watch.ts"
 import { processFigures } from "./node/process-figures.ts"
 import { stopDeadline } from "./node/stop-deadline.ts"
+import { openTraces, type TraceOptions } from "./node/traces.ts"
 import { type Door, doorFileName } from "./shell/door.ts"
 import { type Addresses, type NodeTreeOptions, nodeTree, version } from "./trees/node.ts"
 
@@ -67,6 +70,8 @@ export interface NodeOptions extends NodeTreeOptions {
   readonly healthHost?: string
   /** What is logged at first, and all that is worse; an operator may change it. */
   readonly logLevel?: LogLevel
+  /** Where spans go; without it nothing is traced. */
+  readonly traces?: TraceOptions
   /** By when it has to have stopped, or the process ends at once; without it, it takes what it takes. */
   readonly stopMillis?: number
 }
@@ -118,11 +123,7 @@ export const runNode = <A, E, R>(
     const watch = yield* watchNode(build, yield* processFigures)
     const say = sayAs(name, () => watch.system?.logLevel ?? logLevel)
     const stopTimer = yield* stopDeadline(name, options.stopMillis, watch)
-    const healthPort = healthPortOf(options)
-    if (healthPort !== undefined) {
-      const at = yield* openHealthPort({ host: options.healthHost ?? loopback, port: healthPort }, watch)
-      yield* say("info", `health and metrics are at http://${at}`, { health: at })
-    }
+    yield* serveHealth(options, watch, say)
     const tokens = yield* openTokens(dataDirectory, options.cluster)
     const self = { protocol: protocolVersion, cluster: options.cluster, name, bootId: randomUUID() }
     const { consolePort, work } = options
@@ -173,6 +174,8 @@ export const runNode = <A, E, R>(
         url: `${scheme}://${links.self.address}`,
         ca: tls?.ca
       })
+      const world = { clock: yield* WorldClock, randomness: yield* Randomness }
+      const spans = options.traces && (yield* openTraces(options.traces, build, world))
       yield* say(
         "info",
         `listens for nodes at ${addresses.links}, for clients of etcd at ${addresses.etcd}`,
@@ -182,6 +185,7 @@ export const runNode = <A, E, R>(
       )
       const system = yield* ActorSystem.begin(name, tree)
       system.logLevel = logLevel
+      system.spans = spans
       watch.system = system
       yield* Effect.addFinalizer(() => stopTimer)
       yield* reportComponents(system, watch, say)
@@ -207,9 +211,20 @@ export const runNode = <A, E, R>(
     )
   )
 
-const healthPortOf = ({ consolePort, healthPort }: NodeOptions): number | undefined => {
-  if (healthPort !== undefined || consolePort === undefined) return healthPort
-  return consolePort === 0 ? 0 : consolePort + healthPortOffset
+/** A port that somebody has asked for has to be there; of one that nobody named it is said that it is not. */
+const serveHealth = ({ consolePort, healthHost, healthPort }: NodeOptions, watch: NodeWatch, say: Say) => {
+  const derived =
+    consolePort === undefined || consolePort === 0 ? consolePort : consolePort + healthPortOffset
+  const port = healthPort ?? derived
+  if (port === undefined) return Effect.void
+  return openHealthPort({ host: healthHost ?? loopback, port }, watch).pipe(
+    Effect.flatMap((at) => say("info", `health and metrics are at http://${at}`, { health: at })),
+    Effect.catchIf(
+      () => healthPort === undefined,
+      ({ message }) =>
+        say("warn", `nobody can ask for health and metrics: ${message}; name another healthPort`)
+    )
+  )
 }
 
 const stopInOrder = (system: ActorSystem.ActorSystem, watch: NodeWatch, say: Say) =>

@@ -33,6 +33,7 @@ import { count, message, string, type TypeOf } from "#protocols/wire/protobuf-me
 import { type Asker, nameBytesMax } from "./auth-store.ts"
 import { MemberRecord } from "./member-records.ts"
 import { decodeReplacement } from "./replacement.ts"
+import { withoutTrace } from "./traced-command.ts"
 
 /** That a user gets a token: his password was right as of a revision of who may do what. */
 export const AuthenticateCommand = message("chainfire.Authenticate", {
@@ -138,7 +139,8 @@ const encodeAsked = (kind: number, request: Uint8Array, { revision, user }: Aske
 }
 
 /** Throws `UnknownCommand`, and `ProtobufMalformed` for what no member would have proposed. */
-export const decodeCommand = (bytes: Uint8Array): Command => {
+export const decodeCommand = (given: Uint8Array): Command => {
+  const bytes = withoutTrace(given)
   const kind = bytes[0] ?? 0
   if (kind < withAsker) return decodeRequest(kind, bytes.subarray(1))
   if (!known.has(kind - withAsker)) throw new UnknownCommand({ kind })

@@ -11,6 +11,7 @@ import { Either } from "effect"
 import type { GrpcCall, Unary, UnaryCall } from "#actors/kernel/ports/grpc.ts"
 import type { Secrets } from "#actors/kernel/ports/secrets.ts"
 import type { StorageFault } from "#actors/kernel/ports/storage-faults.ts"
+import type { Spans } from "#actors/kernel/tracing.ts"
 import type { NodeId } from "#actors/raft/raft-messages.ts"
 import { type EtcdError, etcdErrors, GrpcCode } from "#protocols/wire/etcd/errors.ts"
 import type { ResponseHeader } from "#protocols/wire/etcd/kv.ts"
@@ -27,6 +28,8 @@ import type { MemberChanges } from "./member-changes.ts"
 import type { Quota } from "./quota.ts"
 import type { ChainfireSettings } from "./settings.ts"
 import type { Response, StateMachine } from "./state-machine.ts"
+import { traceOfCall } from "./traced-calls.ts"
+import { spanOfProposal, withTrace } from "./traced-command.ts"
 
 /** As etcd's default. */
 const requestBytesMax = 1.5 * 1024 * 1024
@@ -63,6 +66,8 @@ export interface Endpoint {
   readonly works: LongWorks
   /** The small tables as they are at one moment, until `release`. */
   readonly snapshot: (done: (taken: Either.Either<TablesAtOnce, StorageFault>) => void) => void
+  /** Where spans begin, if anything is traced. */
+  readonly spans?: Spans | undefined
   /** All that was written so far is on the disk. */
   readonly flushed: (done: (fault: StorageFault | undefined) => void) => void
 }
@@ -177,7 +182,7 @@ export class Calls {
     { response }: Method<Request, Answer>,
     call: UnaryCall
   ): void {
-    this.submit(command, response, (outcome) => {
+    this.submit(withTrace(command, traceOfCall(call)), response, (outcome) => {
       if (Either.isLeft(outcome)) return call.fail(outcome.left)
       const answer = outcome.right
       const header = headerOf(this.endpoint, answer.header?.revision ?? 0)
@@ -194,7 +199,9 @@ export class Calls {
   ): void {
     const { endpoint } = this
     const { member } = endpoint
+    const span = member.leads ? spanOfProposal(endpoint.spans, command) : undefined
     member.propose(command, (proposed) => {
+      span?.end(proposed._tag === "Applied" ? undefined : faultOf(proposed).message)
       // The response to a command is that of its kind.
       if (proposed._tag === "Applied") return done(proposed.outcome as Either.Either<Answer, EtcdError>)
       const elsewhere = proposed._tag === "Refused" && proposed.refusal._tag === "NotLeader"

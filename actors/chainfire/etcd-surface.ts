@@ -1,6 +1,6 @@
 /**
  * All that a member serves, put together: the services that are there, Lock and Election on top of them, every
- * call counted, the same once more as JSON, and the plain HTTP beside it.
+ * call counted, and traced where the node is told to, the same once more as JSON, and the plain HTTP beside it.
  *
  *   KV, Lease, Watch, ... ─┬─► Lock, Election ─┬─► counted ─┬─► gRPC
  *                          └───────────────────┘            └─► /v3/...
@@ -18,10 +18,11 @@ import type { Handlers } from "./inner-call.ts"
 import { showMember } from "./member-metrics.ts"
 import { RestKv } from "./rest-kv.ts"
 import { memberRoutes } from "./rest-members.ts"
+import { traced } from "./traced-calls.ts"
 import { WaitingLines } from "./waiting-line.ts"
 
 export interface SurfaceOptions {
-  readonly endpoint: Pick<Endpoint, "member" | "storeBytes">
+  readonly endpoint: Pick<Endpoint, "member" | "storeBytes" | "spans">
   /** The services that others are built on. */
   readonly handlers: Handlers
   /** Names of the alarms that are raised. */
@@ -43,15 +44,13 @@ export class EtcdSurface {
 
   constructor({ alarms, endpoint, handlers, nowMillis, origins, routes = [] }: SurfaceOptions) {
     const { metrics } = this
-    const { member, storeBytes } = endpoint
+    const { member, spans, storeBytes } = endpoint
     const lines = new WaitingLines(handlers)
-    const served = counted(
-      {
-        unary: { ...handlers.unary, ...lockCalls(handlers, lines), ...electionCalls(handlers, lines) },
-        streams: { ...handlers.streams, ...electionStreams(handlers) }
-      },
-      metrics
-    )
+    const all: Handlers = {
+      unary: { ...handlers.unary, ...lockCalls(handlers, lines), ...electionCalls(handlers, lines) },
+      streams: { ...handlers.streams, ...electionStreams(handlers) }
+    }
+    const served = counted(spans === undefined ? all : traced(all, spans), metrics)
     this.#gateway = new EtcdGateway(served, nowMillis)
     this.#http = new EtcdHttp({ member, alarms, metrics, nowMillis })
     this.#rest = new RestKv(handlers)
@@ -66,14 +65,14 @@ export class EtcdSurface {
       "Calls of the JSON gateway that are not over.",
       () => this.#gateway.open
     )
-    const all = [
+    const rows = [
       ...this.#gateway.routes,
       ...this.#http.routes,
       ...this.#rest.routes,
       ...memberRoutes(handlers),
       ...routes
     ]
-    this.service = { ...served, plain: routed(all, origins) }
+    this.service = { ...served, plain: routed(rows, origins) }
   }
 
   /** Ends what has waited for long enough. To be called several times a second. */

@@ -72,6 +72,7 @@ import { RaisedAlarm } from "./own-proposals.ts"
 import { Quota } from "./quota.ts"
 import { type ChainfireSettings, settingsOf } from "./settings.ts"
 import type { Response } from "./state-machine.ts"
+import { spanOfProposal } from "./traced-command.ts"
 import { WatchProgress } from "./watch-progress.ts"
 import { Watches } from "./watches-actor.ts"
 
@@ -223,6 +224,7 @@ export const Chainfire = Actor.make("chainfire", {
           },
           wake,
           failed: (fault) => context.self.tell(new DiskFailed({ fault })),
+          spans: context.spans,
           nowMillis,
           random
         }
@@ -294,6 +296,7 @@ export const Chainfire = Actor.make("chainfire", {
         settings,
         works,
         flushed: environment.onFlushed,
+        spans: context.spans,
         snapshot: (done) => {
           const taken = Effect.gen(function* () {
             const snapshot = yield* environment.snapshot
@@ -459,9 +462,11 @@ export const Chainfire = Actor.make("chainfire", {
       const { command } = ask
       const { _tag } = decodeCommand(command)
       const encode = (response: Response) => encodeResponse(_tag, response)
-      carryOut(state.member, command, encode, (answer) =>
+      const span = spanOfProposal(context.spans, command)
+      carryOut(state.member, command, encode, (answer) => {
+        span?.end(Either.isLeft(answer) ? answer.left.message : undefined)
         Either.match(answer, { onLeft: (error) => refuse(refusal(error)), onRight: reply })
-      )
+      })
       return Actor.later(state)
     },
     ChangeMembers: (state, ask, context) => {

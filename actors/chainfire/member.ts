@@ -20,6 +20,7 @@
 import { Either } from "effect"
 import type { Journal } from "#actors/kernel/ports/journal.ts"
 import { isStorageFault, type StorageFault } from "#actors/kernel/ports/storage-faults.ts"
+import type { Spans } from "#actors/kernel/tracing.ts"
 import { Raft } from "#actors/raft/raft.ts"
 import type { Batch, ReadRefusal, RoleChange } from "#actors/raft/raft-batch.ts"
 import type { RaftConfig } from "#actors/raft/raft-config.ts"
@@ -40,6 +41,7 @@ import type { Slices, SnapshotShelf } from "./snapshot-shelf.ts"
 import { type Response, StateMachine } from "./state-machine.ts"
 import type { StoreTables } from "./store-tables.ts"
 import { Sweeper } from "./sweeper.ts"
+import { noteApplied } from "./traced-command.ts"
 import { WatchHub } from "./watch-hub.ts"
 
 export interface MemberPorts {
@@ -52,6 +54,8 @@ export interface MemberPorts {
   readonly wake: () => void
   /** The disk has failed this member: it takes part no longer. */
   readonly failed: (fault: StorageFault) => void
+  /** Where spans begin, if anything is traced. */
+  readonly spans?: Spans | undefined
   /** Monotonic. */
   readonly nowMillis: () => number
   readonly random: () => number
@@ -441,6 +445,7 @@ export class Member {
     const command = kind === "normal" ? decodeCommand(data) : undefined
     if (kind === "change") this.machine.membership = data
     const applied = this.machine.apply(index, term, command)
+    noteApplied(this.#ports.spans, data, index)
     const outcome = kind === "change" ? changed : applied
     if (outcome !== undefined) this.counts.carriedOut(command?._tag, Either.isLeft(outcome))
     this.#ports.tables.write()

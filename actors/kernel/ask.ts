@@ -12,6 +12,7 @@ import { DeadlineExceeded } from "#protocols/delivery.ts"
 import type { ActorRef } from "./ref.ts"
 import { Timer } from "./timer-wheel.ts"
 import type { Timers } from "./timers.ts"
+import { problemOf, type Span, spanWithin } from "./tracing.ts"
 
 /** Any request class instance: what can be asked. */
 export type Request = Schema.TaggedRequest.All
@@ -30,6 +31,8 @@ export class Ask extends Timer {
   readonly #asker: Fiber.RuntimeFiber<unknown, unknown> | undefined
   #timers: Timers | undefined
   settled = false
+  /** Of few, in a node that traces: it ends with the ask. */
+  span: Span | undefined = undefined
   /** Told once, when it is settled for whatever reason. For whoever carries it across a boundary. */
   onSettled: (() => void) | undefined = undefined
 
@@ -72,6 +75,7 @@ export class Ask extends Timer {
     this.settled = true
     this.#timers?.cancel(this)
     this.onSettled?.()
+    this.span?.end(problemOf(exit))
     this.#resume(exit)
   }
 
@@ -120,7 +124,9 @@ export const ask = <Asked extends Request>(
     // In an uninterruptible region, such as a finalizer of an interrupted fiber, the ask goes through.
     const asker = RuntimeFlags.interruptible(status.runtimeFlags) ? fiber : undefined
     return Effect.async((resume: (exit: Answered<Asked>) => void) => {
-      ref.deliver(new Ask(request, ref.path, toMillis(deadline), settleWith(resume), asker))
+      const asked = new Ask(request, ref.path, toMillis(deadline), settleWith(resume), asker)
+      if (fiber.currentSpan !== undefined) asked.span = spanWithin(fiber.currentSpan, ref.path, request._tag)
+      ref.deliver(asked)
     })
   })
 
@@ -134,8 +140,13 @@ export const askWith = <Asked extends Request>(
   ref: ActorRef<Asked>,
   request: Asked,
   deadline: Duration.DurationInput,
-  answered: (exit: Answered<Asked>) => void
-): void => ref.deliver(new Ask(request, ref.path, toMillis(deadline), settleWith(answered), undefined))
+  answered: (exit: Answered<Asked>) => void,
+  span?: Span
+): void => {
+  const asked = new Ask(request, ref.path, toMillis(deadline), settleWith(answered), undefined)
+  asked.span = span
+  ref.deliver(asked)
+}
 
 const decoded = new Map<string, number>()
 

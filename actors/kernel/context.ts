@@ -24,6 +24,7 @@ import { injectCrash, introspect, operateOwn } from "./introspection.ts"
 import { type OwnRequest, runtimeMetrics, setLogLevel } from "./operations.ts"
 import { Peer, type PeerOptions } from "./peer.ts"
 import type { ActorRef, Ended } from "./ref.ts"
+import { type Spans, spanOfAsk } from "./tracing.ts"
 
 /** Answers an ask after its handler has returned. The first answer counts. */
 export interface ReplyTo<in A, in E> {
@@ -134,6 +135,8 @@ export interface InitContext<Message extends Tagged, Services = never> {
   setLogLevel(request: SetLogLevel): LogLevel
   /** As Prometheus reads them. */
   runtimeMetrics(): string
+  /** Undefined where nothing is traced. */
+  readonly spans: Spans | undefined
   service<Id extends Services, Service>(tag: Context.Tag<Id, Service>): Service
   /** Monotonic milliseconds of the world. */
   nowMillis(): number
@@ -175,6 +178,9 @@ export class ContextOf implements ActorContext<Tagged, unknown, unknown> {
   }
   get parent() {
     return this.#instance.parent?.path ?? ""
+  }
+  get spans() {
+    return this.#instance.system.spans
   }
   get children() {
     return this.#instance.children === undefined ? [] : [...this.#instance.children.keys()]
@@ -232,7 +238,9 @@ export class ContextOf implements ActorContext<Tagged, unknown, unknown> {
     toMessage: (answered: Answered<Asked>) => Tagged
   ) {
     const life = this.#instance.life()
-    askWith(ref, request, deadline, (answered) => life.outcome(() => toMessage(answered)))
+    const { system, traced } = this.#instance
+    const span = traced && spanOfAsk(system.spans, ref.path, request._tag, traced.context)
+    askWith(ref, request, deadline, (answered) => life.outcome(() => toMessage(answered)), span)
   }
 
   register(name: string) {

@@ -34,6 +34,7 @@ import { aboutOf } from "./operations.ts"
 import type { Peer } from "./peer.ts"
 import { type ActorRef, describeCause, type Ended, type Watcher } from "./ref.ts"
 import type { ActorSystem } from "./system.ts"
+import { spanOfAsk } from "./tracing.ts"
 
 /** Per link; whoever wants more is refused. */
 const answeringMax = 65_536
@@ -163,6 +164,7 @@ export class Inbound {
       undefined
     )
     this.#answering.set(id, ask)
+    this.#trace(ask)
     instance.deliver(ask)
   }
 
@@ -182,9 +184,17 @@ export class Inbound {
       undefined
     )
     this.#answering.set(id, ask)
+    this.#trace(ask)
     route.relayAsk(ask, encoded, (outcome) => {
       if (this.#answering.delete(id)) this.#enqueue(renumbered(outcome, id))
     })
+  }
+
+  /** A client's request begins a trace. Among nodes it is part of one that this node has not heard of. */
+  #trace(ask: Ask): void {
+    const { spans } = this.#system
+    if (spans !== undefined && this.#gate !== undefined)
+      ask.span = spanOfAsk(spans, ask.path, ask.request._tag, undefined)
   }
 
   /** The system itself is asked, not one of its actors. */

@@ -44,6 +44,7 @@ import { isEffect } from "./run-effect.ts"
 import type { ActorSystem } from "./system.ts"
 import type { Tap } from "./tap.ts"
 import { Callback } from "./timer-wheel.ts"
+import { partOf, type Span } from "./tracing.ts"
 
 const defaultShutdownMillis = 5_000
 const defaultStartMillis = 30_000
@@ -417,9 +418,19 @@ export class Instance {
       return this.#crash(Cause.die(defect))
     }
     if (answer instanceof Answer) this.#answer(ask, answer)
-    else if (isEffect(answer)) this.#handleEffect(answer, ask)
+    else if (isEffect(answer)) this.#handleEffect(this.#partOf(ask, answer), ask)
     else
       this.#crash(Cause.die(new TypeError(`the handler of ${_tag} returned neither an answer nor an effect`)))
+  }
+
+  /** Of what it handles, if that is traced. */
+  get traced(): Span | undefined {
+    return this.#current instanceof Ask ? this.#current.span : undefined
+  }
+
+  #partOf({ span }: Ask, effect: Effect.Effect<unknown, unknown, unknown>) {
+    const { spans } = this.system
+    return span === undefined || spans === undefined ? effect : partOf(effect, span, spans)
   }
 
   #answer(ask: Ask, answer: Answer<unknown, unknown, unknown>): void {

@@ -37,6 +37,7 @@ import { Scheduling } from "./ports/scheduling.ts"
 import { type ActorRef, describeCause, type Ended, isRef } from "./ref.ts"
 import { RemoteRef } from "./remote-ref.ts"
 import { Timers } from "./timers.ts"
+import type { Spans } from "./tracing.ts"
 
 const logLevels: ReadonlyArray<LogLevel> = ["debug", "info", "warn", "error"]
 
@@ -106,6 +107,8 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
   actors = 1
   /** Called for each message about to be handled, when set. */
   tracer: ((path: string, tag: string) => void) | undefined = undefined
+  /** Where spans begin, in a node that was told where they go. */
+  spans: Spans | undefined = undefined
   /** What is logged, and all that is worse. */
   logLevel: LogLevel = "info"
   readonly #started = Deferred.unsafeMake<void, StartFailed>(FiberId.none)

@@ -87,7 +87,7 @@ export const layers: ReadonlyArray<Layer> = [
     // What the operation of a node needs beside its tree.
     files: /^supervisors\/node\//,
     imports: supervisors,
-    packages: host
+    packages: [...host, "@effect/opentelemetry"]
   },
   {
     files: /^supervisors\/[^/]+$/,

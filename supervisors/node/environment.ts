@@ -3,6 +3,8 @@
  *
  *   ULTRACLOUD_LOG_LEVEL           debug, info, warn or error
  *   ULTRACLOUD_LOG_FORMAT          json or pretty; without it pretty on a terminal and JSON otherwise
+ *   OTEL_EXPORTER_OTLP_ENDPOINT    where spans go, such as http://127.0.0.1:4318; empty: nowhere
+ *   OTEL_TRACES_SAMPLER_ARG        of the requests that come without a trace, the share that gets one, 0 to 1
  */
 import { Effect, Either, Schema } from "effect"
 import { LogLevel } from "#protocols/operations.ts"
@@ -20,6 +22,8 @@ export class EnvironmentRefused extends Schema.TaggedError<EnvironmentRefused>()
 export interface NodeEnvironment {
   readonly logLevel: LogLevel | undefined
   readonly logFormat: LogFormat | undefined
+  readonly endpoint: string | undefined
+  readonly ratio: number | undefined
 }
 
 type Variables = Readonly<Record<string, string | undefined>>
@@ -27,8 +31,34 @@ type Variables = Readonly<Record<string, string | undefined>>
 export const readEnvironment = (variables: Variables): Effect.Effect<NodeEnvironment, EnvironmentRefused> =>
   Effect.all({
     logLevel: oneOf(variables, "ULTRACLOUD_LOG_LEVEL", LogLevel.literals),
-    logFormat: oneOf(variables, "ULTRACLOUD_LOG_FORMAT", ["json", "pretty"] as const)
+    logFormat: oneOf(variables, "ULTRACLOUD_LOG_FORMAT", ["json", "pretty"] as const),
+    endpoint: endpointOf(variables, "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    ratio: ratioOf(variables, "OTEL_TRACES_SAMPLER_ARG")
   })
+
+const endpointOf = (
+  variables: Variables,
+  variable: string
+): Either.Either<string | undefined, EnvironmentRefused> => {
+  const given = variables[variable]
+  if (given === undefined || given === "") return Either.right(undefined)
+  const { protocol } = URL.canParse(given) ? new URL(given) : { protocol: "" }
+  if (protocol === "http:" || protocol === "https:") return Either.right(given)
+  const reason = "is no address of a collector: give one such as http://127.0.0.1:4318"
+  return Either.left(new EnvironmentRefused({ variable, reason }))
+}
+
+const ratioOf = (
+  variables: Variables,
+  variable: string
+): Either.Either<number | undefined, EnvironmentRefused> => {
+  const given = variables[variable]
+  if (given === undefined || given === "") return Either.right(undefined)
+  const ratio = Number(given)
+  if (ratio >= 0 && ratio <= 1) return Either.right(ratio)
+  const reason = `is ${JSON.stringify(given.slice(0, 100))}: give a number from 0 to 1`
+  return Either.left(new EnvironmentRefused({ variable, reason }))
+}
 
 const oneOf = <Value extends string>(
   variables: Variables,

@@ -2,9 +2,12 @@
  * Where a node's log goes: a line for each thing that is said, as log-line.ts writes it. A reader that does not keep
  * up loses lines, and is told how many; the node does not wait for it, and does not keep them for it.
  */
-import { Cause, HashMap, type Layer, Logger } from "effect"
+import { Cause, HashMap, Layer, Logger } from "effect"
 import type { LogLevel } from "#protocols/operations.ts"
 import { type LogFormat, logLine } from "./log-line.ts"
+
+/** By which the processes of a node's cells, too, learn how to log. */
+export const formatVariable = "ULTRACLOUD_LOG_FORMAT"
 
 /** Of what was written and not taken by whoever reads. */
 const waitingBytesMax = 1024 * 1024
@@ -21,14 +24,14 @@ export const nodeLog = ({ colour = false, format, node, write }: LogOptions): La
   Logger.replace(
     Logger.defaultLogger,
     Logger.make(({ annotations, cause, date, logLevel, message }) => {
-      const { actor = "", system = node, ...fields } = Object.fromEntries(HashMap.toEntries(annotations))
+      const { actor = "", system: _system, ...fields } = Object.fromEntries(HashMap.toEntries(annotations))
       const said = Array.isArray(message) ? message : [message]
       write(
         logLine(
           {
             time: date.toISOString(),
             level: levels[logLevel._tag] ?? "info",
-            node: String(system),
+            node,
             path: String(actor),
             message: said.map((part) => (typeof part === "string" ? part : String(part))).join(" "),
             fields: { ...fields, ...(Cause.isEmpty(cause) ? {} : { cause: Cause.pretty(cause) }) }
@@ -64,4 +67,11 @@ export const writeLines = (
     leftOut = 0
     stream.write(`${line}\n`)
   }
+}
+
+/** In a process or thread of a cell: as its node logs, if that is said. */
+export const cellLog = (node: string): Layer.Layer<never> => {
+  const format = process.env[formatVariable]
+  if (format !== "json" && format !== "pretty") return Layer.empty
+  return nodeLog({ node, format, write: writeLines(process.stdout, format) })
 }

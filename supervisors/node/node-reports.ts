@@ -1,6 +1,6 @@
 /**
  * What a node reports of its own life: each component as it starts and stops, that it is ready, that it is not any
- * more and why, and that it is again. One line each, with the time that it took.
+ * more and why, and that it is again. One line each, with the time that a start took.
  */
 import { Effect, Runtime, Schedule, type Scope } from "effect"
 import type { Tagged } from "#actors/kernel/ask.ts"
@@ -39,8 +39,7 @@ export const reportComponents = (
       return say("info", `${component} has started in ${millis} ms`, { component, millis })
     }
     if (event.reason !== "shutdown" || watch.phase !== "stopping") return Effect.void
-    const millis = took()
-    return say("info", `${component} has stopped in ${millis} ms`, { component, millis })
+    return say("info", `${component} has stopped`, { component })
   }
   return Effect.flatMap(Effect.runtime<never>(), (runtime) =>
     Effect.acquireRelease(

@@ -1,42 +1,52 @@
 /**
  * A node as a command line runs it: its log on the output, a deadline for its stop, and what the environment says.
  *
- * With `Tree` a person looks on: the tree is drawn on a terminal, with the log's warnings below it, and elsewhere the
- * log comes as lines for people. With `Log` there is nothing but the log: JSON, unless it is a terminal.
+ * Where a person looks on, `show` has the output: a terminal is drawn on, with the log below the drawing, and of the log
+ * there are warnings only. Without it there is nothing but the log: JSON, unless the output is a terminal.
  */
-import { Effect } from "effect"
+import { Effect, type Scope } from "effect"
 import type { ActorSystem } from "#actors/kernel/system.ts"
 import { type NodeOptions, runNode } from "../node.ts"
-import { type Known, type Recent, watchTree } from "../shell/watch-tree.ts"
+import type { Recent } from "../shell/watch-tree.ts"
 import type { Addresses } from "../trees/node.ts"
 import { readEnvironment } from "./environment.ts"
-import { nodeLog, writeLines } from "./log.ts"
+import { formatVariable, nodeLog, writeLines } from "./log.ts"
 import { reportEvents } from "./report-events.ts"
 
 /** Less than what systemd and the like wait until they kill. */
 const stopMillisDefault = 15_000
+const recentMax = 100
 
-export type Shows = { readonly _tag: "Log" } | ({ readonly _tag: "Tree" } & Omit<Known, "etcd">)
+/** `recent`: what the log has said, for below a drawing. */
+export type Show<E, R> = (
+  system: ActorSystem<never>,
+  addresses: Addresses,
+  recent: Recent
+) => Effect.Effect<unknown, E, R>
 
-export const runOperated = (options: NodeOptions, shows: Shows) =>
+export const runOperated = <E = never, R = never>(options: NodeOptions, show?: Show<E, R>) =>
   Effect.gen(function* () {
-    const { logFormat, logLevel } = yield* readEnvironment(process.env)
+    const { endpoint, logFormat, logLevel, ratio } = yield* readEnvironment(process.env)
     const isTerminal = process.stdout.isTTY === true
-    const draws = shows._tag === "Tree" && isTerminal
-    const format = logFormat ?? (isTerminal || shows._tag === "Tree" ? "pretty" : "json")
+    const draws = show !== undefined && isTerminal
+    const format = logFormat ?? (isTerminal || show !== undefined ? "pretty" : "json")
+    process.env[formatVariable] = format
     const recent: Recent = { lines: [] }
-    const write = draws ? (line: string) => void recent.lines.push(line) : writeLines(process.stdout, format)
+    const keep = (line: string) => {
+      recent.lines.push(line)
+      if (recent.lines.length > recentMax) recent.lines.shift()
+    }
+    const write = draws ? keep : writeLines(process.stdout, format)
     const log = nodeLog({ node: options.name, format, colour: isTerminal && !draws, write })
-    const use = (system: ActorSystem<never>, { etcd }: Addresses) =>
-      shows._tag === "Tree" ? watchTree(system, { ...shows, etcd: [etcd] }, recent) : reportEvents(system)
     return yield* runNode(
       {
         stopMillis: stopMillisDefault,
+        ...(show !== undefined && { logLevel: "warn" }),
         ...options,
-        // Below a drawing there is little room.
-        ...(draws && { logLevel: "warn" }),
-        ...(logLevel !== undefined && { logLevel })
+        ...(logLevel !== undefined && { logLevel }),
+        ...(endpoint !== undefined && { traces: { endpoint, ...(ratio !== undefined && { ratio }) } })
       },
-      use
+      (system, addresses): Effect.Effect<unknown, E, R | Scope.Scope> =>
+        show === undefined ? reportEvents(system) : show(system, addresses, recent)
     ).pipe(Effect.provide(log))
   })
