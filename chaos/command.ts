@@ -15,6 +15,7 @@ import { availableParallelism } from "node:os"
 import { Args, Command, Options, ValidationError } from "@effect/cli"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Cause, Data, Effect, Exit, Option, Random, Schema } from "effect"
+import { version } from "#supervisors/trees/node.ts"
 import { whyImpossible } from "./faults/schedule.ts"
 import { countText, exitCode, interruptedExit, usageExit } from "./harness/outcomes.ts"
 import { type NotThere, orderOf, replay, scenarioNamed } from "./harness/replay.ts"
@@ -321,7 +322,7 @@ export const runChaos = (lab: Lab): void => {
     Command.withDescription("play scenarios against a cluster, and judge what comes of it"),
     Command.withSubcommands([list(lab), run(lab), replayAgain(lab), shrink(lab), soakFor(lab)])
   )
-  const main = Command.run(chaos, { name: "chaos", version: "0.1.0" })
+  const main = Command.run(chaos, { name: "chaos", version })
   // Whoever read our output is gone (`npm run chaos -- list | head`): stop in order instead of crashing on it.
   process.stdout.on("error", () => process.kill(process.pid, "SIGINT"))
   const program = main(process.argv).pipe(

@@ -58,7 +58,7 @@ export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", {
 /** The store did not answer. */
 export class LeasesUnavailable extends Schema.TaggedError<LeasesUnavailable>()("LeasesUnavailable", {
   name: Schema.String,
-  request: Schema.Literal("acquire", "renew", "release"),
+  request: Schema.Literal("acquire", "renew", "release", "wait"),
   reason: Schema.String,
   /** The store cannot have seen it. Where it may have, it may also have done it. */
   definite: Schema.Boolean

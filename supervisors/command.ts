@@ -5,10 +5,16 @@
  *   npm start -- up --nodes 3                    three nodes on this machine
  *   npm start -- node --cluster FILE --name N    one node of a cluster that a file describes
  *   npm start -- cluster validate|render|schema  files that describe clusters
+ *   npm start -- backup --out FILE               what chainfire of a running node has
  *   npm start -- restore --snapshot FILE --data-directory DIR
  *   npm start -- shell                           attached to a running node
+ *   npm start -- console                         where the web console of a running node is
  *   npm start -- chaos run SCENARIO              the chaos suite, as npm run chaos
+ *   npm start -- bench NAME                      benchmarks, as npm run bench
+ *
+ * Installed as a package all of them are `ultracloud …`.
  */
+import { join } from "node:path"
 // One by one: as a whole these packages load an HTTP client and parsers that no node needs.
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
@@ -19,38 +25,47 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Data, Effect, Layer, Schema } from "effect"
 import { fileJournals } from "#actors/platform/file-journal.ts"
 import { lmdbStores } from "#actors/platform/lmdb-stores.ts"
+import { tokenFileName } from "#actors/platform/tokens.ts"
+import { backup } from "./backup-command.ts"
+import { bench } from "./bench-command.ts"
 import { restoreChainfire } from "./chainfire-restore.ts"
 import { runChaosSuite } from "./chaos-suite.ts"
 import { clusterCommand } from "./cluster-file/cluster-command.ts"
 import { readClusterFile } from "./cluster-file/cluster-file.ts"
 import { defaultPorts } from "./cluster-file/node-schema.ts"
 import { nodeOptions } from "./cluster-spec.ts"
+import { consoleCommand } from "./console/console-command.ts"
 import { live } from "./live.ts"
 import { nodesMax, runLocalNodes } from "./local-nodes.ts"
 import { type NodeOptions, runNode } from "./node.ts"
 import { shell } from "./shell/shell-command.ts"
+import { commandOf } from "./shell/start-screen.ts"
 import { watchTree } from "./shell/watch-tree.ts"
 import { demonstration } from "./trees/demonstration.ts"
+import { version } from "./trees/node.ts"
 
 /** It has said why. */
 class NodeFailed extends Data.TaggedError("NodeFailed") {}
 
-const running = (options: NodeOptions) =>
-  runNode(options, watchTree).pipe(Effect.mapError(() => new NodeFailed()))
+const command = commandOf(process.argv, process.env["npm_lifecycle_event"], process.cwd())
 
 const alone = Effect.suspend(() => {
   const name = "node01"
-  return running({
+  const dataDirectory = `work/${name}`
+  const options: NodeOptions = {
     name,
     cluster: "demonstration",
-    dataDirectory: `work/${name}`,
+    dataDirectory,
     port: 7700,
     seeds: [],
     zone: "zone-a",
     clientPort: 2379,
     consolePort: defaultPorts.console,
     work: demonstration(name, "forked")
-  })
+  }
+  return runNode(options, (system, { etcd }) =>
+    watchTree(system, { etcd: [etcd], tokenFile: join(dataDirectory, tokenFileName), command })
+  ).pipe(Effect.mapError(() => new NodeFailed()))
 })
 
 const nodes = Options.integer("nodes").pipe(
@@ -62,7 +77,7 @@ const nodes = Options.integer("nodes").pipe(
 const up = Command.make("up", { nodes }, ({ nodes }) =>
   nodes === 1
     ? alone
-    : runLocalNodes(nodes, `work/${nodes}-nodes`).pipe(
+    : runLocalNodes(nodes, `work/${nodes}-nodes`, command).pipe(
         Effect.tapError(({ message }) => complain(message)),
         Effect.mapError(() => new NodeFailed())
       )
@@ -77,7 +92,7 @@ const node = Command.make("node", { cluster, name }, ({ cluster: path, name }) =
   Effect.gen(function* () {
     const spec = yield* readClusterFile(path)
     const options = yield* nodeOptions(spec, name, path)
-    yield* running(options)
+    yield* runNode(options, (system) => watchTree(system)).pipe(Effect.mapError(() => new NodeFailed()))
   }).pipe(
     Effect.tapErrorTag("SpecRefused", ({ message }) => complain(message)),
     // Each of its lines begins with its place, for editors.
@@ -132,9 +147,9 @@ const usageError = Effect.sync(() => {
 })
 
 const ultracloud = Command.make("ultracloud", {}, () => alone).pipe(
-  Command.withSubcommands([up, node, clusterCommand, restore, chaos, shell])
+  Command.withSubcommands([up, node, clusterCommand, backup, restore, chaos, bench, shell, consoleCommand])
 )
-const run = Command.run(ultracloud, { name: "ultracloud", version: "0.1.0" })
+const run = Command.run(ultracloud, { name: "ultracloud", version })
 
 // Whoever read our output is gone (`npm start | head`): stop in order instead of crashing on it.
 process.stdout.on("error", () => process.kill(process.pid, "SIGINT"))

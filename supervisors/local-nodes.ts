@@ -4,32 +4,55 @@
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect, Schedule } from "effect"
-import { keyFileName, openTokens } from "#actors/platform/tokens.ts"
+import { keyFileName, openTokens, tokenFileName } from "#actors/platform/tokens.ts"
 import { localSpec, type NodeSpec } from "./cluster-spec.ts"
+import { nextSteps } from "./shell/start-screen.ts"
 
 export const nodesMax = 9
-const stopMillis = 15_000
+/** So long a node may take to stop in order. */
+export const stopMillis = 15_000
 
-export const runLocalNodes = (count: number, folder: string) =>
+export const runLocalNodes = (count: number, folder: string, command: string) =>
   Effect.gen(function* () {
     const spec = localSpec(count, folder)
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     const specPath = join(folder, "cluster.json")
     writeFileSync(specPath, `${JSON.stringify(spec, undefined, 2)}\n`)
     yield* shareKey(spec.cluster, spec.nodes)
-    const endpoints = spec.nodes.map(({ etcd, host }) => `${host}:${etcd}`).join()
-    print(`${count} nodes, described in ${specPath}; etcd v3 at ${endpoints}`)
-    print(
-      `console at http://127.0.0.1:${spec.nodes[0].console}; its token is in ${spec.nodes[0].dataDirectory}/token`
-    )
+    print(`${count} nodes, described in ${specPath}; their data is beside it`)
+    yield* Effect.fork(sayWhenReady(spec.nodes, command))
     yield* Effect.forEach(spec.nodes, (node) => keepRunning(node, specPath), {
       concurrency: "unbounded",
       discard: true
     })
   })
+
+const sayWhenReady = (nodes: readonly [NodeSpec, ...ReadonlyArray<NodeSpec>], command: string) =>
+  Effect.gen(function* () {
+    const etcd = nodes.map(({ etcd, host }) => `${host}:${etcd}`)
+    yield* Effect.forEach(etcd, serves, { concurrency: "unbounded", discard: true })
+    const [{ console, dataDirectory }] = nodes
+    const lines = nextSteps({
+      what: `${nodes.length} nodes are ready`,
+      etcd,
+      console: `http://127.0.0.1:${console}`,
+      tokenFile: join(dataDirectory, tokenFileName),
+      command
+    })
+    for (const line of lines) print(line)
+  })
+
+/** Until clients of etcd are answered there. */
+const serves = (endpoint: string) =>
+  Effect.tryPromise(async (signal) => (await fetch(`http://${endpoint}/health`, { signal })).ok).pipe(
+    Effect.timeout("1 second"),
+    // It is starting.
+    Effect.orElseSucceed(() => false),
+    Effect.repeat({ until: (isServing) => isServing, schedule: Schedule.spaced("100 millis") })
+  )
 
 /** All nodes of a cluster have one key: the first makes it. */
 export const shareKey = (
@@ -49,7 +72,7 @@ export const shareKey = (
 const keepRunning = ({ name }: NodeSpec, specPath: string) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const main = join(dirname(fileURLToPath(import.meta.url)), "main.ts")
+      const main = fileURLToPath(new URL("./main.ts", import.meta.url))
       const child = yield* Effect.acquireRelease(
         Effect.sync(() =>
           spawn(process.execPath, [main, "node", "--cluster", specPath, "--name", name], {

@@ -50,6 +50,24 @@ test("asked to yield it has stopped its actor before another leads, under a late
   t.is(ran.length, 2)
 })
 
+test("others lead within half a second of a yield, without having asked for the lease all the time", (t) => {
+  const { asked, gapMillis } = onStage(({ asked, candidates, events, ran, world }) =>
+    Effect.gen(function* () {
+      yield* Effect.sleep("61 seconds")
+      const before = asked.count
+      const fromMillis = world.nowMillis
+      const leader = candidates[Number(events[0]?.holder.slice(1))]
+      if (leader !== undefined)
+        yield* ask(leader, new YieldRole({ by: "ann", reason: "a drill" }), "1 second")
+      yield* Effect.sleep("5 seconds")
+      return { asked: before, gapMillis: (ran[1]?.atMillis ?? Number.POSITIVE_INFINITY) - fromMillis }
+    })
+  )
+  t.true(gapMillis < 500, `${gapMillis} ms`)
+  // Of two who wait for a minute, each time that a lease of 15 seconds might have run out.
+  t.true(asked <= 20, `${asked} times`)
+})
+
 test("an actor that crashes ends its leadership, and no two lives of it share an epoch", (t) => {
   const { epochs, reasons } = onStage(({ events, ran, system }) =>
     Effect.gen(function* () {
@@ -106,6 +124,8 @@ interface Stage {
   /** Each life of the role's actor. */
   readonly ran: ReadonlyArray<Life>
   readonly alive: { readonly most: number }
+  /** For the lease. */
+  readonly asked: { readonly count: number }
 }
 
 interface Life {
@@ -123,6 +143,7 @@ const onStage = <A, E>(play: (stage: Stage) => Effect.Effect<A, E>, stopMillis =
   const events: Array<RoleTaken | RoleLost> = []
   const ran: Array<Life> = []
   const alive = { now: 0, most: 0 }
+  const asked = { count: 0 }
   const Work = Actor.make("work", {
     messages: [Nothing],
     init: ({ path }, { epoch }: { readonly epoch: number }) => {
@@ -147,15 +168,19 @@ const onStage = <A, E>(play: (stage: Stage) => Effect.Effect<A, E>, stopMillis =
     handlers: {}
   })
   const port: Leases = {
-    acquire: (name, holder, ttlMillis) => leases.portOf(holder).acquire(name, holder, ttlMillis),
+    acquire: (name, holder, ttlMillis) => {
+      asked.count++
+      return leases.portOf(holder).acquire(name, holder, ttlMillis)
+    },
     renew: (lease) => leases.portOf(lease.holder).renew(lease),
-    release: (lease) => leases.portOf(lease.holder).release(lease)
+    release: (lease) => leases.portOf(lease.holder).release(lease),
+    freed: (name) => leases.portOf("n0").freed(name)
   }
   const program = Effect.gen(function* () {
     const system = yield* System.make("root", Root)
     const hear = (event: Tagged) => void events.push(event as RoleTaken | RoleLost)
     system.events.subscribe(hear, ["RoleTaken", "RoleLost"])
-    return yield* play({ system, world, leases, candidates, events, ran, alive })
+    return yield* play({ system, world, leases, candidates, events, ran, alive, asked })
   })
   return world.run(
     program.pipe(

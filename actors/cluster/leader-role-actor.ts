@@ -34,10 +34,12 @@ class Tick extends Schema.TaggedClass<Tick>()("Tick", {}) {}
 const nextTick = new Tick()
 class Granted extends Schema.TaggedClass<Granted>()("Granted", { request: Schema.Int, lease: Lease }) {}
 class Refused extends Schema.TaggedClass<Refused>()("Refused", { request: Schema.Int, fault: LeaseFault }) {}
+class Freed extends Schema.TaggedClass<Freed>()("Freed", { request: Schema.Int }) {}
+class Untold extends Schema.TaggedClass<Untold>()("Untold", { request: Schema.Int }) {}
 class GivenBack extends Schema.TaggedClass<GivenBack>()("GivenBack", { answer: Schema.String }) {}
 
 export type LeaderMessage = GetLeaderRole | YieldRole
-type Message = LeaderMessage | Tick | Granted | Refused | GivenBack
+type Message = LeaderMessage | Tick | Granted | Refused | Freed | Untold | GivenBack
 
 interface State {
   readonly core: LeaderRole
@@ -73,6 +75,9 @@ export const leaderRole = <M extends Tagged, A, S>({
         case "Renew":
           context.pipe(inTime(leases.renew(effect.lease), role, "renew", rules), answerTo(effect.request))
           break
+        case "Wait":
+          context.pipe(leases.freed(role), (exit) => heardOf(effect.request, exit))
+          break
         case "Release":
           context.pipe(
             giveBack(leases, effect.lease, rules),
@@ -99,7 +104,7 @@ export const leaderRole = <M extends Tagged, A, S>({
 
   return Actor.make(`${role}-candidate`, {
     kind: "leader-role",
-    messages: [GetLeaderRole, YieldRole, Tick, Granted, Refused, GivenBack],
+    messages: [GetLeaderRole, YieldRole, Tick, Granted, Refused, Freed, Untold, GivenBack],
     services: [Leases],
     init: (context, { holder }: CandidateArgs) => {
       const self = { role, holder, path: context.path }
@@ -128,6 +133,10 @@ export const leaderRole = <M extends Tagged, A, S>({
         state.act(state, state.core.granted(request, lease, context.nowMillis())),
       Refused: (state, { fault, request }, context) =>
         state.act(state, state.core.refused(request, fault, context.nowMillis())),
+      Freed: (state, { request }, context) =>
+        state.act(state, state.core.freed(request, context.nowMillis())),
+      Untold: (state, { request }, context) =>
+        state.act(state, state.core.untold(request, context.nowMillis())),
       GivenBack: (state, { answer }, context) => {
         if (answer !== "") context.log("warn", `the lease of ${role} runs out by itself: ${answer}`)
         return state
@@ -154,6 +163,13 @@ const answerTo =
     const fault = Option.getOrThrowWith(Cause.failureOption(exit.cause), () => Cause.squash(exit.cause))
     return new Refused({ request, fault }, true)
   }
+
+const heardOf = (request: number, exit: Exit.Exit<void, LeasesUnavailable>): Message => {
+  if (Exit.isSuccess(exit)) return new Freed({ request }, true)
+  // As with its answers, a defect of the port crashes the candidate.
+  if (Option.isNone(Cause.failureOption(exit.cause))) throw Cause.squash(exit.cause)
+  return new Untold({ request }, true)
+}
 
 /** Whatever the store promises, the candidate waits no longer than its own rules say. */
 const inTime = <A, E>(

@@ -20,16 +20,51 @@ test("it asks at once, leads when it is granted, and renews after a third of the
   t.is(core.status(ttlMillis / 3 + 50).remainingMillis, untilMillis - 50)
 })
 
-test("a lease that another has is asked for again when it may be free, and not much later", (t) => {
+test("a lease that another has is asked for when its time is over, and not in a tight loop if it is there still", (t) => {
   for (const [remainingMillis, wake] of [
-    [200, 200],
-    [9_000, retryMillis * 1.125]
+    [9_000, 9_000],
+    [0, (retryMillis * 1.125) / 4]
   ] as const) {
     const core = begun()
-    core.refused(1, new LeaseHeld({ name: "failover", holder: "n2", remainingMillis }), 0)
+    core.refused(1, held(remainingMillis), 0)
     t.is(core.wakeMillis, wake)
     t.deepEqual(tagsOf(core.tick(wake)), ["Acquire"])
   }
+})
+
+test("whoever hears that the lease is free asks for it soon, but not before it may campaign again", (t) => {
+  const core = begun()
+  t.deepEqual(tagsOf(core.refused(1, held(9_000), 0)), ["Wait"])
+  core.freed(2, 1_000)
+  t.is(core.wakeMillis, 1_000 + retryMillis / 8)
+
+  const yielding = begun()
+  yielding.refused(1, held(9_000), 0)
+  yielding.yield({ by: "ann", reason: "a drill" }, 30_000, 500)
+  t.deepEqual(tagsOf(yielding.freed(2, 1_000)), [])
+  t.is(yielding.wakeMillis, 30_500)
+})
+
+test("where nobody says when the lease is free it is asked for every now and then", (t) => {
+  const core = begun()
+  core.refused(1, held(9_000), 0)
+  core.untold(2, 100)
+  t.is(core.wakeMillis, 100 + retryMillis * 1.125)
+  t.deepEqual(tagsOf(core.tick(core.wakeMillis)), ["Acquire"])
+  t.deepEqual(tagsOf(core.refused(3, held(8_000), 2_000)), ["Wait"])
+})
+
+test("of two waits for the lease one is under way at most, and what an earlier one says means nothing", (t) => {
+  const core = begun()
+  core.refused(1, held(2_000), 0)
+  core.tick(2_000)
+  t.deepEqual(tagsOf(core.refused(3, held(9_000), 2_000)), [])
+  t.is(core.wakeMillis, 11_000)
+  core.freed(2, 3_000)
+  core.tick(core.wakeMillis)
+  t.deepEqual(tagsOf(core.refused(4, held(9_000), 4_000)), ["Wait"])
+  core.freed(2, 4_100)
+  t.is(core.wakeMillis, 13_000)
 })
 
 test("without an answer from the store it has stopped its actor before its lease runs out", (t) => {
@@ -102,7 +137,7 @@ test("rules under which no renewal can succeed are refused", (t) => {
 
 test("whatever answers come when, no actor runs without a lease, and two never run at once", (t) => {
   const input = fc.record({
-    what: fc.constantFrom("grant", "held", "silent", "lost", "ended", "yield", "nothing"),
+    what: fc.constantFrom("grant", "held", "silent", "lost", "ended", "yield", "freed", "untold", "nothing"),
     afterMillis: fc.integer({ min: 0, max: 6_000 })
   })
   fc.assert(
@@ -113,6 +148,7 @@ test("whatever answers come when, no actor runs without a lease, and two never r
       // A renewal may be unanswered still when its leadership is over and the next lease is asked for.
       let requests: ReadonlyArray<{ number: number; atMillis: number; renews: number | undefined }> = []
       let running: { stopped: boolean } | undefined
+      let waits: ReadonlyArray<number> = []
       const carryOut = (effects: ReadonlyArray<LeaderEffect>) => {
         for (const effect of effects) {
           if (effect._tag === "Acquire" || effect._tag === "Renew") {
@@ -125,7 +161,11 @@ test("whatever answers come when, no actor runs without a lease, and two never r
             if (nowMillis >= (core.lease?.untilMillis ?? 0)) throw new Error("started without a lease")
             running = { stopped: false }
           } else if (effect._tag === "Stop" && running !== undefined) running.stopped = true
-          else if (effect._tag === "Release" && running !== undefined) throw new Error("given back too early")
+          else if (effect._tag === "Wait") {
+            if (waits.length > 0) throw new Error("waits for the lease twice")
+            waits = [effect.request]
+          } else if (effect._tag === "Release" && running !== undefined)
+            throw new Error("given back too early")
         }
       }
       carryOut(core.tick(0))
@@ -141,6 +181,10 @@ test("whatever answers come when, no actor runs without a lease, and two never r
         if (what === "ended" && running !== undefined) {
           running = undefined
           carryOut(core.ended("over", nowMillis))
+        } else if (what === "freed" || what === "untold") {
+          const [wait] = waits
+          waits = []
+          if (wait !== undefined) carryOut(core[what](wait, nowMillis))
         } else if (what === "yield") carryOut(core.yield({ by: "ann", reason: "x" }, 1_000, nowMillis))
         else if (asked !== undefined && what !== "nothing" && what !== "ended") {
           requests = requests.slice(1)
@@ -150,7 +194,10 @@ test("whatever answers come when, no actor runs without a lease, and two never r
             carryOut(
               core.refused(asked.number, new LeaseLost({ name: "x", holder: "n1", epoch: 1 }), nowMillis)
             )
-          else carryOut(core.refused(asked.number, unavailable, nowMillis))
+          else {
+            const isHeld = what === "held" && asked.renews === undefined
+            carryOut(core.refused(asked.number, isHeld ? held(3_000) : unavailable, nowMillis))
+          }
         }
         const mustHaveStopped = nowMillis >= (core.lease?.untilMillis ?? 0) - stopMillis - slackMillis
         if (running !== undefined && mustHaveStopped && !running.stopped)
@@ -163,6 +210,8 @@ test("whatever answers come when, no actor runs without a lease, and two never r
 })
 
 // Fixtures
+
+const held = (remainingMillis: number) => new LeaseHeld({ name: "failover", holder: "n2", remainingMillis })
 
 const unavailable = new LeasesUnavailable({
   name: "failover",

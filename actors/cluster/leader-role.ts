@@ -5,6 +5,9 @@
  *      ▲                              │                                                               │
  *      └── held by another, no answer ┴──────────────────── actor has ended: lease given back ◄───────┘
  *
+ * While another has the lease it waits to be told that it is free, and asks when the time that it was told of is
+ * over: by then it has run out, or was renewed. Where nobody can tell it asks every now and then.
+ *
  * By its own clock, from the moment before the last successful request left:
  *
  *   0          ttl/3         2/3 ttl      stop at                                until            ttl
@@ -31,7 +34,7 @@ export interface LeaderRules {
   readonly stopMillis: number
   /** How late timers may ring, and how long a killed actor may take to be gone. */
   readonly slackMillis: number
-  /** Between one try and the next. A quarter more by chance, so that candidates do not ask in step. */
+  /** Between one try and the next, where nobody says when the lease is free. */
   readonly retryMillis: number
   /** How long it does not campaign after it was asked to yield. */
   readonly yieldMillis: number
@@ -55,6 +58,8 @@ export type LeaderEffect =
   | { readonly _tag: "Acquire"; readonly request: number }
   | { readonly _tag: "Renew"; readonly request: number; readonly lease: Lease }
   | { readonly _tag: "Release"; readonly lease: Lease }
+  /** Says when nobody has the lease: at most one of these is under way. */
+  | { readonly _tag: "Wait"; readonly request: number }
   /** Starts the actor of the role. Its end is reported once, whatever ends it. */
   | { readonly _tag: "Start"; readonly epoch: number }
   /** Asks it to stop, and kills it after `stopMillis`. */
@@ -75,7 +80,8 @@ interface Why {
 }
 
 type Phase =
-  | { readonly _tag: "waiting" }
+  /** Until then, unless it must keep away for longer. */
+  | { readonly _tag: "waiting"; askMillis: number }
   | { readonly _tag: "asking"; readonly request: number }
   | { readonly _tag: "leading"; renewAtMillis: number; renewing: number | undefined }
   | { readonly _tag: "stopping"; readonly why: Why; told: boolean }
@@ -84,9 +90,12 @@ export class LeaderRole {
   readonly rules: LeaderRules
   readonly #self: Candidate
   readonly #random: () => number
-  #phase: Phase = { _tag: "waiting" }
+  #phase: Phase
   #lease: Lease | undefined
-  #nextMillis: number
+  /** Before that it does not campaign. */
+  #keepsAwayMillis = Number.NEGATIVE_INFINITY
+  /** The request by which it will hear that the lease is free. */
+  #awaited: number | undefined
   #reason = "it has just begun"
   /** What became of its last renewal. */
   #failure = ""
@@ -98,7 +107,7 @@ export class LeaderRole {
     this.#self = self
     this.rules = rules
     this.#random = random
-    this.#nextMillis = nowMillis
+    this.#phase = { _tag: "waiting", askMillis: nowMillis }
   }
 
   /** What it may still have when its own life ends. */
@@ -109,7 +118,7 @@ export class LeaderRole {
   /** When `tick` will have something to do, if nothing else happens. */
   get wakeMillis(): number {
     const phase = this.#phase
-    if (phase._tag === "waiting") return this.#nextMillis
+    if (phase._tag === "waiting") return this.#campaignMillis(phase)
     if (phase._tag === "leading") {
       const renewAtMillis = phase.renewing === undefined ? phase.renewAtMillis : Number.POSITIVE_INFINITY
       return Math.min(renewAtMillis, this.#stopAtMillis)
@@ -139,9 +148,12 @@ export class LeaderRole {
   refused(request: number, fault: LeaseFault, nowMillis: number): ReadonlyArray<LeaderEffect> {
     const phase = this.#phase
     if (phase._tag === "asking" && phase.request === request) {
-      const { retryMillis } = this.rules
-      const free = fault._tag === "LeaseHeld" ? fault.remainingMillis : retryMillis
-      this.#wait(fault.message, nowMillis + Math.min(free, retryMillis * (1 + this.#random() / 4)))
+      const pauseMillis = this.#retryMillis
+      if (fault._tag === "LeaseHeld") {
+        // One that has just run out may be there still for a moment.
+        this.#wait(fault.message, nowMillis + Math.max(fault.remainingMillis, pauseMillis / 4))
+        this.#awaitFree()
+      } else this.#wait(fault.message, nowMillis + pauseMillis)
     } else if (phase._tag === "leading" && phase.renewing === request) {
       phase.renewing = undefined
       phase.renewAtMillis = nowMillis + this.rules.retryMillis
@@ -152,12 +164,33 @@ export class LeaderRole {
     return this.#taken()
   }
 
+  /** Nobody has the lease, or had none a moment ago. */
+  freed(request: number, nowMillis: number): ReadonlyArray<LeaderEffect> {
+    // A quarter of a pause by chance, so that not all who hear of it ask at once.
+    return this.#told(request, nowMillis + (this.rules.retryMillis * this.#random()) / 4, nowMillis)
+  }
+
+  /** Nobody will say when the lease is free. */
+  untold(request: number, nowMillis: number): ReadonlyArray<LeaderEffect> {
+    return this.#told(request, nowMillis + this.#retryMillis, nowMillis)
+  }
+
+  #told(request: number, askMillis: number, nowMillis: number): ReadonlyArray<LeaderEffect> {
+    if (request === this.#awaited) {
+      const phase = this.#phase
+      this.#awaited = undefined
+      if (phase._tag === "waiting") phase.askMillis = Math.min(phase.askMillis, askMillis)
+    }
+    this.#advance(nowMillis)
+    return this.#taken()
+  }
+
   /** The actor that it started is gone. */
   ended(how: string, nowMillis: number): ReadonlyArray<LeaderEffect> {
     const phase = this.#phase
     if (phase._tag === "stopping") this.#lose(phase, nowMillis)
     else if (phase._tag === "leading") {
-      this.#defer(nowMillis + this.rules.crashMillis)
+      this.#keepsAwayMillis = Math.max(this.#keepsAwayMillis, nowMillis + this.rules.crashMillis)
       const why = { reason: `its actor has ended: ${how}`, by: this.#self.path }
       this.#lose({ _tag: "stopping", why, told: false }, nowMillis)
     }
@@ -167,10 +200,14 @@ export class LeaderRole {
 
   /** It does not campaign until then, or with 0 from now on again. */
   yield({ by, reason }: Why, forMillis: number, nowMillis: number): ReadonlyArray<LeaderEffect> {
-    this.#nextMillis = nowMillis + forMillis
+    const phase = this.#phase
+    this.#keepsAwayMillis = nowMillis + forMillis
     const why = { reason: `${by} asked it to yield: ${reason}`, by }
-    if (this.#phase._tag === "leading") this.#stop(why)
-    else if (this.#phase._tag === "waiting") this.#reason = why.reason
+    if (phase._tag === "leading") this.#stop(why)
+    else if (phase._tag === "waiting") {
+      phase.askMillis = nowMillis
+      this.#reason = why.reason
+    }
     this.#advance(nowMillis)
     return this.#taken()
   }
@@ -186,15 +223,31 @@ export class LeaderRole {
 
   status(nowMillis: number): LeaderRoleStatus {
     const { holder, role } = this.#self
-    const at = this.#phase._tag === "waiting" ? this.#nextMillis : this.#lease?.untilMillis
+    const phase = this.#phase
+    const at = phase._tag === "waiting" ? this.#campaignMillis(phase) : this.#lease?.untilMillis
     return {
       role,
       holder,
-      phase: this.#phase._tag,
+      phase: phase._tag,
       epoch: this.#lease?.epoch ?? null,
       remainingMillis: at === undefined ? null : Math.max(0, at - nowMillis),
       reason: this.#reason
     }
+  }
+
+  #campaignMillis({ askMillis }: { readonly askMillis: number }): number {
+    return Math.max(askMillis, this.#keepsAwayMillis)
+  }
+
+  /** A quarter more by chance, so that candidates do not ask in step. */
+  get #retryMillis(): number {
+    return this.rules.retryMillis * (1 + this.#random() / 4)
+  }
+
+  #awaitFree(): void {
+    if (this.#awaited !== undefined) return
+    this.#awaited = ++this.#requests
+    this.#effects.push({ _tag: "Wait", request: this.#awaited })
   }
 
   get #untilMillis(): number {
@@ -208,7 +261,7 @@ export class LeaderRole {
   /** Does what only takes time. */
   #advance(nowMillis: number): void {
     const phase = this.#phase
-    if (phase._tag === "waiting" && nowMillis >= this.#nextMillis) {
+    if (phase._tag === "waiting" && nowMillis >= this.#campaignMillis(phase)) {
       this.#phase = { _tag: "asking", request: ++this.#requests }
       this.#reason = "it asks for the lease"
       this.#effects.push({ _tag: "Acquire", request: this.#requests })
@@ -230,14 +283,14 @@ export class LeaderRole {
     this.#lease = lease
     // Asked to yield meanwhile, or the answer took so long that the time left is none.
     const why =
-      nowMillis < this.#nextMillis
+      nowMillis < this.#keepsAwayMillis
         ? "it was asked to yield while it asked for the lease"
         : nowMillis >= this.#stopAtMillis
           ? "the lease was granted too late"
           : undefined
     if (why !== undefined) {
       this.#giveBack(nowMillis)
-      return this.#wait(why, Math.max(this.#nextMillis, nowMillis + this.rules.retryMillis))
+      return this.#wait(why, nowMillis + this.rules.retryMillis)
     }
     const renewAtMillis = sentMillis(lease) + this.rules.ttlMillis / 3
     this.#phase = { _tag: "leading", renewAtMillis, renewing: undefined }
@@ -257,7 +310,7 @@ export class LeaderRole {
   #lose({ told, why }: Extract<Phase, { _tag: "stopping" }>, nowMillis: number): void {
     if (!told) this.#publish(RoleLost, why)
     this.#giveBack(nowMillis)
-    this.#wait(why.reason, Math.max(this.#nextMillis, nowMillis + this.rules.retryMillis))
+    this.#wait(why.reason, nowMillis + this.rules.retryMillis)
   }
 
   #giveBack(nowMillis: number): void {
@@ -266,14 +319,9 @@ export class LeaderRole {
     this.#lease = undefined
   }
 
-  #wait(reason: string, untilMillis: number): void {
-    this.#phase = { _tag: "waiting" }
+  #wait(reason: string, askMillis: number): void {
+    this.#phase = { _tag: "waiting", askMillis }
     this.#reason = reason
-    this.#defer(untilMillis)
-  }
-
-  #defer(untilMillis: number): void {
-    this.#nextMillis = Math.max(this.#nextMillis, untilMillis)
   }
 
   #publish(Event: typeof RoleTaken | typeof RoleLost, { by, reason }: Why): void {

@@ -186,10 +186,12 @@ export class Swim {
   }
 
   #earliest(): number {
-    const gossipOrNack = Math.min(this.#nextGossipMillis, this.#relays.nextMillis)
-    if (this.#self.status === "left") return gossipOrNack
+    const { nextMillis } = this.#relays
+    if (this.#self.status === "left") return Math.min(this.#nextGossipMillis, nextMillis)
     return Math.min(
-      gossipOrNack,
+      // While there is nothing to tell nobody wakes for it.
+      this.#gossip.size > 0 ? this.#nextGossipMillis : Number.POSITIVE_INFINITY,
+      nextMillis,
       this.#nextProbeMillis,
       this.#probe?.nextMillis ?? Number.POSITIVE_INFINITY,
       this.#others.nextMillis,

@@ -12,6 +12,9 @@ const units = Array.from({ length: levels }, (_, level) => slotsPerLevel ** leve
 /** About 139 years. A timer further away waits there and is placed again. */
 const spanMillis = slotsPerLevel ** levels
 
+/** To say exactly when the earliest of a slot is due, so that whoever waits for it wakes once. */
+const lookedAtMax = 32
+
 const idle = -1
 const firing = -2
 
@@ -81,8 +84,35 @@ export class TimerWheel {
     this.#size--
   }
 
-  /** When the wheel wants to be advanced next: never later than the earliest timer, often exactly then. */
+  /** When the earliest timer is due; a little before where very many wait for about that time. */
   nextMillis(): number | undefined {
+    let earliest: number | undefined
+    for (let level = 0; level < levels; level++) {
+      const unit = units[level]!
+      const current = Math.floor(this.#nowMillis / unit)
+      const distance = this.#distanceToOccupied(level, current % slotsPerLevel)
+      if (distance === 0) continue
+      const atMillis = (current + distance) * unit
+      if (earliest !== undefined && atMillis >= earliest) continue
+      const dueMillis = level === 0 ? atMillis : (this.#earliestIn(level, current + distance) ?? atMillis)
+      if (earliest === undefined || dueMillis < earliest) earliest = dueMillis
+    }
+    return earliest
+  }
+
+  /** Undefined where there are too many to look at. */
+  #earliestIn(level: number, at: number): number | undefined {
+    let earliest = Number.POSITIVE_INFINITY
+    let timer = this.#heads[level * slotsPerLevel + (at % slotsPerLevel)]
+    for (let looked = 0; timer !== undefined; timer = timer.next) {
+      if (++looked > lookedAtMax) return undefined
+      earliest = Math.min(earliest, timer.dueMillis)
+    }
+    return earliest
+  }
+
+  /** When a timer is due, or some have to move to a finer level. */
+  #nextStepMillis(): number | undefined {
     let earliest: number | undefined
     for (let level = 0; level < levels; level++) {
       const unit = units[level]!
@@ -98,7 +128,7 @@ export class TimerWheel {
   /** Fires all timers due until `untilMillis`, that included, in the order of their time. */
   advance(untilMillis: number): void {
     for (;;) {
-      const nextMillis = this.nextMillis()
+      const nextMillis = this.#nextStepMillis()
       if (nextMillis === undefined || nextMillis > untilMillis) break
       this.#nowMillis = nextMillis
       for (let level = levels - 1; level > 0; level--) {

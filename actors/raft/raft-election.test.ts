@@ -21,6 +21,15 @@ test("it sticks to a leader for T, after a start too, and while its clock is sto
   t.is(clock.deadlineMillis, 6_500)
 })
 
+test("a member that is new sticks to nobody, since it has heard nobody", (t) => {
+  const clock = new ElectionClock(defaultConfig, () => 0.5, 0, true)
+  t.false(clock.sticks(0))
+  clock.heard(100)
+  t.true(clock.sticks(1_099))
+  clock.askAgainSoon(200)
+  t.is(clock.deadlineMillis, 450)
+})
+
 test("the first answer of each voter counts", (t) => {
   const votes = new Votes()
   votes.add(1, true)

@@ -3,7 +3,8 @@
  *
  * Whoever has heard of its leader within T sticks to it: it grants no vote, so neither a member that
  * comes back from a partition nor one that was removed disturbs the others, and a leader may trust a quorum's
- * answer for nearly T. After a start it sticks to whomever it may have heard before it crashed.
+ * answer for nearly T. After a start it sticks to whomever it may have heard before it crashed; a member that is new
+ * has heard nobody.
  */
 import type { RaftConfig } from "./raft-config.ts"
 import type { Membership, Verdict } from "./raft-membership.ts"
@@ -16,10 +17,10 @@ export class ElectionClock {
   #deadlineMillis = 0
   #isStopped = false
 
-  constructor(config: RaftConfig, random: () => number, nowMillis: number) {
+  constructor(config: RaftConfig, random: () => number, nowMillis: number, isNew = false) {
     this.#config = config
     this.#random = random
-    this.#heardMillis = nowMillis
+    this.#heardMillis = isNew ? Number.NEGATIVE_INFINITY : nowMillis
     this.restart(nowMillis)
   }
 
@@ -52,6 +53,11 @@ export class ElectionClock {
   ring(nowMillis: number): void {
     this.#isStopped = false
     this.#deadlineMillis = nowMillis
+  }
+
+  /** Nobody has led yet, and it asks until the others are there. */
+  askAgainSoon(nowMillis: number): void {
+    this.#deadlineMillis = nowMillis + this.#config.electionMillis / 4
   }
 
   /**

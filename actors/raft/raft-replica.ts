@@ -130,6 +130,15 @@ export class Replica {
     return this.isVoter || (index > this.#commit && this.memberships.at(index - 1).isVoter(this.id))
   }
 
+  /**
+   * In a group in which nobody has ever led, as far as it knows, one member does not wait until all others have
+   * been silent. If they know more, they refuse.
+   */
+  get isFirstOfAll(): boolean {
+    const { id, membership, term } = this
+    return term === 0 && membership.isVoter(id) && membership.voters.every((voter) => id <= voter)
+  }
+
   /** Its vote for itself counts once it cannot be forgotten. */
   get hasDurableVote(): boolean {
     return this.#durableTerm === this.term && this.#durableVote === this.id

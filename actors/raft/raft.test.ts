@@ -47,6 +47,31 @@ test("whoever is alone leads at once, and commits by its own disk", (t) => {
   t.is(group.raft(1).commit, 2)
 })
 
+test("a new group has a leader at once, and the one who asks first waits for the others as long as it takes", (t) => {
+  const group = new ByHand([1, 2, 3])
+  group.pass(50)
+  t.is(group.raft(1).role, "leader")
+
+  const late = new ByHand([1, 2, 3])
+  late.drops = () => true
+  late.pass(900)
+  t.is(late.raft(1).term, 0)
+  late.drops = () => false
+  late.pass(300)
+  t.like(late.raft(1).status, { role: "leader", term: 1 })
+})
+
+test("without the one who asks first others do, after T to 2 T of silence, and one only leads", (t) => {
+  const group = new ByHand([1, 2, 3])
+  group.drops = ({ from, to }) => from === 1 || to === 1
+  group.pass(4_200)
+  t.is([2, 3].filter((id) => group.raft(id).role === "leader").length, 1)
+  t.is(group.raft(1).term, 0)
+  group.drops = () => false
+  group.pass(500)
+  t.is(new Set([1, 2, 3].map((id) => group.raft(id).leader)).size, 1)
+})
+
 test("after T to 2 T of silence there is a leader, and one only", (t) => {
   const group = new ByHand([1, 2, 3])
   group.pass(2_100)

@@ -120,11 +120,11 @@ export class Raft {
     checkConfig(config)
     check(Number.isSafeInteger(id) && id > nobody, "a member has a positive whole number")
     this.#replica = new Replica(id, config, remembered)
-    this.#clock = new ElectionClock(config, random, nowMillis)
+    this.#clock = new ElectionClock(config, random, nowMillis, this.#replica.term === 0)
     this.#forwarded = new ForwardedReads(Math.floor(random() * 2 ** 47))
     this.#receiver = new SnapshotReceiver(remembered.staged)
     this.#told = { role: "follower", term: this.#replica.term, leader: nobody }
-    if (this.#isAlone) this.#clock.ring(nowMillis)
+    if (this.#isAlone || this.#replica.isFirstOfAll) this.#clock.ring(nowMillis)
   }
 
   get id(): NodeId {
@@ -305,6 +305,7 @@ export class Raft {
   #campaign(isPre: boolean, isTransfer: boolean, nowMillis: number): void {
     const { id, log, membership, out } = this.#replica
     this.#clock.restart(nowMillis)
+    if (isPre && this.#replica.isFirstOfAll) this.#clock.askAgainSoon(nowMillis)
     if (!this.#replica.mayCampaign) return
     this.#setLeader(nobody)
     this.#candidacy = { votes: new Votes(), isPre, isTransfer }

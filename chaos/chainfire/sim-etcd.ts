@@ -49,6 +49,10 @@ export class SimEtcd implements EtcdAccess {
     this.#served = new ServedMembers(world, cluster)
   }
 
+  after(millis: number, ring: () => void): () => void {
+    return this.#world.clock.alarm(millis, ring)
+  }
+
   call<Request extends object, Answer extends object>(
     node: NodeName,
     { path, request, response }: Method<Request, Answer>,

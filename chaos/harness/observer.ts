@@ -8,6 +8,7 @@ import type { ReplaceNode } from "#chaos/faults/action.ts"
 import type { View } from "#chaos/faults/schedule.ts"
 import { type NodeName, type World, WorldFailed } from "#chaos/lab/world.ts"
 import type { Pace } from "#chaos/scenarios/scenario.ts"
+import { callEtcd } from "#chaos/workloads/etcd-call.ts"
 import { GetFleetBreaker } from "#protocols/breakers.ts"
 import { GetReplacement, ReplaceMember } from "#protocols/chainfire.ts"
 import { Members } from "#protocols/membership.ts"
@@ -151,16 +152,9 @@ export class Observer {
   }
 
   #status(node: NodeName): Effect.Effect<StatusResponse | undefined> {
-    return Effect.async<StatusResponse | undefined>((resume) =>
-      this.#world.etcd.call(node, MAINTENANCE.status, {}, (answer) =>
-        resume(Effect.succeed(Either.getOrUndefined(answer)))
-      )
-    ).pipe(
-      Effect.timeoutTo({
-        duration: patienceMillis * this.#world.slowness,
-        onSuccess: (answer) => answer,
-        onTimeout: () => undefined
-      })
+    const { etcd, slowness } = this.#world
+    return callEtcd(etcd, node, MAINTENANCE.status, {}, patienceMillis * slowness).pipe(
+      Effect.map(Either.getOrUndefined)
     )
   }
 

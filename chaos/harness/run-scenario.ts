@@ -52,10 +52,10 @@ export const runScenario = (given: Scenario, maker: WorldMaker, options: RunOpti
     if (reason !== undefined) return ended("skipped", { reason })
     const exit = yield* Effect.exit(Effect.scoped(played(scenario, maker, options)))
     if (Exit.isSuccess(exit)) {
-      const { actions, evidence, facts } = exit.value
+      const { actions, afterwards, evidence, facts } = exit.value
       options.onProgress({ ...nothingYet, phase: "checks", elapsedMillis: evidence.endedMillis })
       const checks = scenario.checks.filter(({ worlds }) => worlds?.includes(maker.kind) ?? true)
-      const findings = judged(checks, evidence, options)
+      const findings = [...judged(checks, evidence, options), ...afterwards]
       const failed = findings.filter(({ verdict }) => verdict !== "passed")
       const outcome = failed.length === 0 ? "passed" : "failed"
       const why = failed.map(({ check, verdict }) => `${check}: ${verdict}`).join(", ")
@@ -98,6 +98,7 @@ const judged = (
 interface Played {
   readonly evidence: Evidence
   readonly actions: ReadonlyArray<Timed>
+  readonly afterwards: ReadonlyArray<Finding>
   readonly facts: Readonly<Record<string, string>>
 }
 
@@ -206,7 +207,8 @@ const played = (scenario: Scenario, maker: WorldMaker, options: RunOptions) =>
         .complaints()
         .map((complaint) => ({ ...complaint, atMillis: complaint.atMillis - beganMillis }))
     }
-    return { evidence, actions, facts: world.facts } satisfies Played
+    const afterwards = yield* world.afterwards ?? Effect.succeed([])
+    return { evidence, actions, afterwards, facts: world.facts } satisfies Played
   })
 
 const total = (running: ReadonlyArray<Running>): Counts => {

@@ -5,7 +5,17 @@
  *
  *   const { ask, etcd, isReady } = yield* realClients({ nodes, token, tls, seed, slowness })
  */
-import { Deferred, Effect, Either, FiberSet, Predicate, Schedule, type Schema } from "effect"
+import {
+  Deferred,
+  Effect,
+  Either,
+  type Fiber,
+  FiberId,
+  FiberSet,
+  Predicate,
+  Schedule,
+  type Schema
+} from "effect"
 import { CallFailed, framed, LeanClient } from "#actors/chainfire/fixtures/lean-grpc.ts"
 import type { Success } from "#actors/kernel/ask.ts"
 import type { GrpcStatus } from "#actors/kernel/ports/grpc.ts"
@@ -135,9 +145,20 @@ const refusalWords: ReadonlySet<string> = new Set(
   [etcdErrors.noLeader, etcdErrors.leaderChanged, etcdErrors.tooManyRequests].map(({ message }) => message)
 )
 
-const neverSent = "no connection was made for it: "
+export const neverSent = "no connection was made for it: "
 
-type Run = (task: Effect.Effect<void>) => unknown
+export const isDefinite = ({ code, message }: GrpcStatus): boolean =>
+  refusals.has(code) || refusalWords.has(message) || message.startsWith(neverSent)
+
+type Run = (task: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
+
+/** Alarms in real time, for as long as the fibers of `run` may live. */
+export const alarmsOf =
+  (run: Run): EtcdAccess["after"] =>
+  (millis, ring) => {
+    const fiber = run(Effect.delay(Effect.sync(ring), millis))
+    return () => fiber.unsafeInterruptAsFork(FiberId.none)
+  }
 
 class RealEtcd implements EtcdAccess {
   readonly #calls = new Map<NodeName, LeanClient>()
@@ -176,9 +197,11 @@ class RealEtcd implements EtcdAccess {
     return () => watch.cancel()
   }
 
-  isDefinite({ code, message }: GrpcStatus): boolean {
-    return refusals.has(code) || refusalWords.has(message) || message.startsWith(neverSent)
+  get after(): EtcdAccess["after"] {
+    return alarmsOf(this.#run)
   }
+
+  readonly isDefinite = isDefinite
 
   isReady(node: NodeName): Effect.Effect<boolean> {
     const client = known(this.#calls, node)

@@ -8,6 +8,7 @@
 import { type Effect, type Either, Schema, type Scope } from "effect"
 import type { Success } from "#actors/kernel/ask.ts"
 import type { GrpcStatus } from "#actors/kernel/ports/grpc.ts"
+import type { Finding } from "#chaos/checkers/evidence.ts"
 import type { Action, ActionTag } from "#chaos/faults/action.ts"
 import type { Method } from "#protocols/wire/etcd/methods.ts"
 import type { WatchCreateRequest, WatchResponse } from "#protocols/wire/etcd/watch.ts"
@@ -88,6 +89,11 @@ export interface EtcdAccess {
   ): void
   /** Returns what ends it from the side of the client. */
   watch(options: WatchOptions): () => void
+  /**
+   * Rings once, so much later by the clients' clock. Returns what takes it back. For patience with calls, of which
+   * there are many: a timeout of Effect is two fibers more.
+   */
+  after(millis: number, ring: () => void): () => void
   /** Whether an error says that certainly nothing has happened. */
   isDefinite(status: GrpcStatus): boolean
 }
@@ -114,6 +120,8 @@ export interface World {
   readonly residentBytes: (node: NodeName) => Effect.Effect<number | undefined>
   /** What nodes have printed or raised that nobody planned, in lines for people. */
   readonly complaints: () => ReadonlyArray<Complaint>
+  /** What it looks into by itself when the run is over, such as disks; it can do nothing else any more after that. */
+  readonly afterwards?: Effect.Effect<ReadonlyArray<Finding>>
 }
 
 /** A process that ended by itself, a supervisor that gave up, a kernel that panicked. */

@@ -2,6 +2,7 @@
 import { allPowerLoss } from "./all-power-loss.ts"
 import { breakerTrip } from "./breaker-trip.ts"
 import { bridgePartition } from "./bridge-partition.ts"
+import { brokenDiskOfLeader } from "./broken-disk.ts"
 import { clockJumps } from "./clock-jump.ts"
 import { compactionUnderWatch } from "./compaction-under-watch.ts"
 import { crashLoop } from "./crash-loop.ts"
@@ -11,6 +12,7 @@ import { leaderKill } from "./leader-kill.ts"
 import { leaderPowerLoss } from "./leader-power-loss.ts"
 import { lossyMembership } from "./lossy-membership.ts"
 import { majorityPartition } from "./majority-partition.ts"
+import { memoryPressureOnLeader } from "./memory-pressure.ts"
 import { minorityPartition } from "./minority-partition.ts"
 import { oneWayPartition } from "./one-way-partition.ts"
 import { pausedLeader } from "./paused-leader.ts"
@@ -33,6 +35,8 @@ export const scenarios: ReadonlyArray<Scenario> = [
   flappingLink,
   slowDiskOfLeader,
   fullDiskOfLeader,
+  brokenDiskOfLeader,
+  memoryPressureOnLeader,
   pausedLeader,
   clockJumps,
   compactionUnderWatch,

@@ -7,7 +7,10 @@
 import { availableParallelism } from "node:os"
 import test from "ava"
 import { Effect } from "effect"
+import { whyImpossible } from "#chaos/faults/schedule.ts"
+import { cannotOf } from "#chaos/harness/run-scenario.ts"
 import { SimWorkers } from "#chaos/harness/sim-workers.ts"
+import { cannot as simCannot } from "#chaos/sim/sim-strikes.ts"
 import { scenarios } from "./catalogue.ts"
 
 const { UC_FIRST_SEED: first = "1", UC_SEEDS: seeds } = process.env
@@ -25,7 +28,12 @@ const seedsOf = (name: string) => Number(seeds ?? (long.has(name) ? 2 : 35))
 const workers = new SimWorkers()
 const processors = Effect.unsafeMakeSemaphore(availableParallelism())
 
-for (const scenario of scenarios) {
+/** The others need a machine. */
+const playable = scenarios.filter(
+  ({ faults }) => whyImpossible(faults, cannotOf({ cannot: simCannot })) === undefined
+)
+
+for (const scenario of playable) {
   test(`${scenario.name} holds in the simulator`, async (t) => {
     t.timeout(30 * 60_000)
     const numbers = Array.from({ length: seedsOf(scenario.name) }, (_, index) => Number(first) + index)

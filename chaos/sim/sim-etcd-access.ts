@@ -17,7 +17,9 @@ const definite: ReadonlySet<string> = new Set(
 
 export const isDefinite = ({ message }: GrpcStatus): boolean => definite.has(message)
 
-export const simEtcdAccess = (grpc: SimGrpc): EtcdAccess => ({
+/** Their clock is that of whoever watches the world from outside. */
+export const simEtcdAccess = (grpc: SimGrpc, after: EtcdAccess["after"]): EtcdAccess => ({
+  after,
   call: (node, { path, request, response }, asked, done) =>
     void grpc.unary(addressesOf(node).etcd, path, request.encode(request.make(asked)), (answer) =>
       done(Either.map(answer, (bytes) => response.decode(bytes)))

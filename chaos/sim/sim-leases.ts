@@ -40,6 +40,12 @@ interface Held {
   untilMillis: number
 }
 
+/** For a name that somebody has. */
+interface Waiting {
+  readonly name: string
+  readonly look: () => void
+}
+
 type Request = LeasesUnavailable["request"]
 type Answer<A, E> = Exit.Exit<A, E>
 
@@ -53,6 +59,7 @@ export class SimLeases {
   readonly #held = new Map<string, Held>()
   readonly #epochs = new Map<string, number>()
   readonly #cuts = new Set<string>()
+  readonly #waiting = new Set<Waiting>()
 
   constructor(world: SimWorld) {
     this.#world = world
@@ -88,7 +95,12 @@ export class SimLeases {
             Effect.as(lease(name, holder, epoch, ttlMillis, sentMillis))
           )
         }),
-      release: (held) => this.#call(node, clock, held.name, "release", () => this.#release(held))
+      release: (held) => this.#call(node, clock, held.name, "release", () => this.#release(held)),
+      freed: (name) =>
+        Effect.zipRight(
+          this.#call(node, clock, name, "wait", () => Exit.void),
+          this.#freed(node, clock, name)
+        )
     }
   }
 
@@ -132,8 +144,29 @@ export class SimLeases {
   }
 
   #release({ epoch, name }: Lease): Answer<void, never> {
-    if (this.#live(name)?.epoch === epoch) this.#held.delete(name)
+    if (this.#live(name)?.epoch !== epoch) return Exit.void
+    this.#held.delete(name)
+    for (const waiting of [...this.#waiting]) if (waiting.name === name) waiting.look()
     return Exit.void
+  }
+
+  /** What it would say is lost as answers are, and then it says nothing more. */
+  #freed(node: string, clock: WorldClock, name: string): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      const waiting: Waiting = {
+        name,
+        look: () => {
+          const live = this.#live(name)
+          if (live !== undefined)
+            return void this.#world.clock.alarm(live.untilMillis - this.#world.nowMillis, waiting.look)
+          if (!this.#waiting.delete(waiting) || this.#prng.chance(this.weather.loss)) return
+          this.#after(node, () => void clock.alarm(0, () => resume(Effect.void)))
+        }
+      }
+      this.#waiting.add(waiting)
+      waiting.look()
+      return Effect.sync(() => void this.#waiting.delete(waiting))
+    })
   }
 
   #live(name: string): Held | undefined {

@@ -4,7 +4,7 @@
  * `UC_SEEDS=100` plays so many seeds with all faults, and `UC_SEED=7` just that one.
  */
 import test from "ava"
-import { Effect, Either } from "effect"
+import { Effect, Either, Fiber } from "effect"
 import {
   ClockJump,
   ClockRate,
@@ -91,6 +91,19 @@ const statusSeen = (world: World, from: NodeName, of: NodeName) =>
     Effect.map((members) => members.find(({ name }) => name === of)?.status),
     Effect.orElseSucceed(() => undefined)
   )
+
+test("a simulation that is over leaves no fiber behind, also of machines that have lost their power", (t) => {
+  const rootsNow = () => Effect.runSync(Fiber.roots).length
+  const before = rootsNow()
+  const during = inCluster(1, (world) =>
+    Effect.gen(function* () {
+      for (const node of world.nodes) yield* world.strike(new PowerOff({ node }))
+      return rootsNow()
+    })
+  )
+  t.true(during > before)
+  t.is(rootsNow(), before)
+})
 
 test("all machines without power come back with what was acknowledged", (t) => {
   for (let seed = 1; seed <= 5; seed++) {

@@ -6,8 +6,8 @@
  * Whoever plays in it has to run inside, since its time passes only there: everything that waits by Effect's clock
  * waits in virtual time. The same seed and the same program give the same run, byte for byte.
  */
-import { Effect, Either, Schedule, type Scope } from "effect"
-import { ask, type Success } from "#actors/kernel/ask.ts"
+import { Cause, Effect, Either, Exit, GlobalValue, Schedule, type Scope } from "effect"
+import { askWith, type Success } from "#actors/kernel/ask.ts"
 import {
   type ClusterShape,
   type Complaint,
@@ -23,7 +23,6 @@ import {
 import { address } from "#protocols/address.ts"
 import { classOf } from "#protocols/client/codecs.ts"
 import { KV } from "#protocols/wire/etcd/methods.ts"
-import type { Prng } from "./prng.ts"
 import { simEtcdAccess } from "./sim-etcd-access.ts"
 import { SimGrpc } from "./sim-grpc.ts"
 import { SimLinks } from "./sim-links.ts"
@@ -45,8 +44,21 @@ export const inSimulation = <A, E>(
 ): A => {
   const world = new SimWorld(seed)
   const maker: WorldMaker = { kind: "sim", cannot, open: (options) => open(world, options) }
-  return world.run(Effect.scoped(program(maker)), { limitMillis, isOutside: true })
+  const before = new Set(roots)
+  try {
+    return world.run(Effect.scoped(program(maker)), { limitMillis, isOutside: true })
+  } finally {
+    for (const fiber of roots) if (!before.has(fiber)) roots.delete(fiber)
+  }
 }
+
+/**
+ * Effect's list of fibers without a parent, which holds each until it ends. Fibers of a machine that has lost its
+ * power never end, and each would keep its whole world in memory. While a simulation runs nobody else starts any.
+ */
+const { roots } = GlobalValue.globalValue(Symbol.for("effect/FiberScope/Global"), () => ({
+  roots: new Set<unknown>()
+}))
 
 const open = (world: SimWorld, options: WorldOptions): Effect.Effect<World, WorldFailed, Scope.Scope> =>
   Effect.gen(function* () {
@@ -54,7 +66,7 @@ const open = (world: SimWorld, options: WorldOptions): Effect.Effect<World, Worl
     if (seed !== world.seed) return yield* failed(`this simulation has the seed ${world.seed}, not ${seed}`)
     const links = new SimLinks(world)
     const grpc = new SimGrpc(world)
-    const etcd = simEtcdAccess(grpc)
+    const etcd = simEtcdAccess(grpc, world.outsideClock.alarm)
     const complaints: Array<Complaint> = []
     const complain = (complaint: Complaint) => void complaints.push(complaint)
     const machines = machinesOf({ world, links, grpc, complain }, options.shape)
@@ -73,7 +85,7 @@ const open = (world: SimWorld, options: WorldOptions): Effect.Effect<World, Worl
       slowness: 1,
       facts: { seed: `${seed}`, time: "virtual" },
       etcd,
-      ask: asOperator(machines, world.prng.fork()),
+      ask: asOperator(machines, world),
       peerUrl: (node) => `http://${addressesOf(node).links}`,
       residentBytes: () => Effect.succeed(undefined),
       strike: (action) => strike({ world, machines, links, note }, action),
@@ -117,21 +129,27 @@ const untilItReads = (etcd: EtcdAccess, node: NodeName): Effect.Effect<void, Wor
   )
 
 const asOperator =
-  (machines: ReadonlyMap<NodeName, SimMachine>, prng: Prng): World["ask"] =>
-  <Asked extends Parameters<World["ask"]>[2]>(node: NodeName, path: string, request: Asked) => {
-    const unanswered = (reason: string) => new Unanswered({ node, reason })
-    const asked: Effect.Effect<Success<Asked>, Unanswered> = Effect.gen(function* () {
-      yield* Effect.sleep(prng.next() * clientLatencyMillisMax)
-      const system = machines.get(node)?.system
-      if (system === undefined) return yield* unanswered("it is not running")
-      const known = classOf(request)
-      if (known === undefined) return yield* unanswered("what is asked is not an instance of a message class")
-      return yield* ask<Asked>(system.at(address(path, known)), request, answerMillis)
-    }).pipe(Effect.mapError((fault) => (fault instanceof Unanswered ? fault : unanswered(messageOf(fault)))))
-    return Effect.timeoutFail(asked, {
-      duration: answerMillis,
-      onTimeout: () => unanswered(`no answer within ${answerMillis} ms`)
+  (machines: ReadonlyMap<NodeName, SimMachine>, world: SimWorld): World["ask"] =>
+  <Asked extends Parameters<World["ask"]>[2]>(node: NodeName, path: string, request: Asked) =>
+    Effect.async<Success<Asked>, Unanswered>((resume) => {
+      const { alarm } = world.outsideClock
+      const unanswered = (reason: string) => resume(Effect.fail(new Unanswered({ node, reason })))
+      const stopWaiting = alarm(answerMillis, () => unanswered(`no answer within ${answerMillis} ms`))
+      const stay = alarm(world.prng.next() * clientLatencyMillisMax, () => {
+        const system = machines.get(node)?.system
+        if (system === undefined) return unanswered("it is not running")
+        const known = classOf(request)
+        if (known === undefined) return unanswered("what is asked is not an instance of a message class")
+        askWith<Asked>(system.at(address(path, known)), request, answerMillis, (answered) => {
+          if (Exit.isSuccess(answered)) resume(Effect.succeed(answered.value))
+          else unanswered(messageOf(Cause.squash(answered.cause)))
+        })
+      })
+      const cancel = () => {
+        stopWaiting()
+        stay()
+      }
+      return Effect.sync(cancel)
     })
-  }
 
 const messageOf = (fault: unknown): string => (fault instanceof Error ? fault.message : String(fault))

@@ -62,6 +62,12 @@ export class SimWorld {
     alarm: (delayMillis, ring) => this.#alarmIn(this.#alarms, delayMillis, ring)
   }
 
+  /** For whoever is no part of what the seed plays with. */
+  readonly outsideClock: WorldClock = {
+    ...this.clock,
+    alarm: (delayMillis, ring) => this.#alarmIn(this.#outsideAlarms, delayMillis, ring)
+  }
+
   readonly scheduling: Scheduling = {
     arm: (slice) => void this.#runnable.push(slice),
     messagesPerTurn: 1,
@@ -105,9 +111,7 @@ export class SimWorld {
     program: Effect.Effect<A, E, WorldClock | Randomness | Scheduling>,
     { isOutside = false, limitMillis }: Limits = { limitMillis: 3_600_000 }
   ): A {
-    const clock: WorldClock = isOutside
-      ? { ...this.clock, alarm: (millis, ring) => this.#alarmIn(this.#outsideAlarms, millis, ring) }
-      : this.clock
+    const clock = isOutside ? this.outsideClock : this.clock
     const fiber = Effect.runFork(
       program.pipe(
         Effect.provide(this.layer),

@@ -1,4 +1,4 @@
-/** A call to etcd as an Effect that always ends. */
+/** Calls to etcd as Effects that always end. */
 import { Effect, Either } from "effect"
 import type { GrpcStatus } from "#actors/kernel/ports/grpc.ts"
 import type { EtcdAccess, NodeName } from "#chaos/lab/world.ts"
@@ -15,12 +15,21 @@ export const callEtcd = <Req extends object, Answer extends object>(
   request: Partial<Req>,
   patienceMillis: number
 ): Effect.Effect<Either.Either<Answer, GrpcStatus>> =>
-  Effect.async<Either.Either<Answer, GrpcStatus>>((resume) =>
-    etcd.call(node, method, request, (answer) => resume(Effect.succeed(answer)))
-  ).pipe(
-    Effect.timeoutTo({
-      duration: patienceMillis,
-      onSuccess: (answer) => answer,
-      onTimeout: () => Either.left(noAnswer)
+  inTime<Either.Either<Answer, GrpcStatus>>(etcd, patienceMillis, (done) =>
+    etcd.call(node, method, request, done)
+  ).pipe(Effect.map((answer) => answer ?? Either.left(noAnswer)))
+
+/** What is called back with, or undefined if that takes longer. */
+export const inTime = <Answer>(
+  etcd: EtcdAccess,
+  patienceMillis: number,
+  begin: (done: (answer: Answer) => void) => void
+): Effect.Effect<Answer | undefined> =>
+  Effect.async<Answer | undefined>((resume) => {
+    const cancel = etcd.after(patienceMillis, () => resume(Effect.succeed(undefined)))
+    begin((answer) => {
+      cancel()
+      resume(Effect.succeed(answer))
     })
-  )
+    return Effect.sync(cancel)
+  })

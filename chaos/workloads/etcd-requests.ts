@@ -23,7 +23,7 @@ const decoder = new TextDecoder()
 export const bytesOf = (text: string): Uint8Array => encoder.encode(text)
 export const textOf = (encoded: Uint8Array): string => decoder.decode(encoded)
 
-type Answered = Either.Either<EtcdOutput, GrpcStatus>
+export type Answered = Either.Either<EtcdOutput, GrpcStatus>
 
 export interface AskOptions {
   /** Reads do not ask a quorum. */

@@ -11,7 +11,8 @@ import type { EtcdAccess, NodeName } from "#chaos/lab/world.ts"
 import { del, type EtcdInput, type EtcdOutput, get, put } from "#chaos/models/etcd-model.ts"
 import { stampOf } from "#chaos/models/etcd-writes.ts"
 import type { Prng } from "#chaos/sim/prng.ts"
-import { type AskOptions, askEtcd } from "./etcd-requests.ts"
+import { inTime } from "./etcd-call.ts"
+import { type Answered, type AskOptions, askEtcd } from "./etcd-requests.ts"
 
 export const singleKeys = ["a", "b", "c", "d", "e"]
 export const pair = ["x", "y"] as const
@@ -66,10 +67,8 @@ export class KvClient {
       const { name, patienceMillis } = this.#options
       const recording = this.#recorder.invoke(name, input)
       if (recording === undefined) return "full"
-      const answer = yield* Effect.async<Parameters<Parameters<typeof askEtcd>[4]>[0]>((resume) =>
-        askEtcd(this.#etcd, this.#node, input, this.#options, (answered) => resume(Effect.succeed(answered)))
-      ).pipe(
-        Effect.timeoutTo({ duration: patienceMillis, onSuccess: (got) => got, onTimeout: () => undefined })
+      const answer = yield* inTime<Answered>(this.#etcd, patienceMillis, (done) =>
+        askEtcd(this.#etcd, this.#node, input, this.#options, done)
       )
       if (answer !== undefined && Either.isRight(answer)) {
         recording.ok(answer.right)

@@ -99,7 +99,7 @@ export class KvWatcher {
 
   /** At one node, until that one ends it, or for so long. */
   #watch(node: NodeName, stayMillis: number, isEnough: () => boolean): Effect.Effect<void> {
-    return Effect.gen(this, function* () {
+    return Effect.async<void>((resume) => {
       const { first, last, slowMillisMax } = this.#options
       let open = true
       this.beginnings++
@@ -118,12 +118,22 @@ export class KvWatcher {
           open = false
         }
       })
-      for (let millis = 0; millis < stayMillis; millis += lookMillis) {
-        yield* Effect.sleep(lookMillis)
-        if (!open || isEnough() || this.#isDone) break
+      const leave = () => {
+        open = false
+        cancel()
+        stopLooking()
       }
-      open = false
-      cancel()
+      const look = (leftMillis: number): (() => void) =>
+        this.#etcd.after(lookMillis, () => {
+          if (open && !isEnough() && !this.#isDone && leftMillis > lookMillis)
+            stopLooking = look(leftMillis - lookMillis)
+          else {
+            leave()
+            resume(Effect.void)
+          }
+        })
+      let stopLooking = look(stayMillis)
+      return Effect.sync(leave)
     })
   }
 

@@ -74,6 +74,7 @@ const watched = (seed: number, body: (watched: Watched) => Effect.Effect<void>):
         etcd: {
           call: () => {},
           watch: () => () => {},
+          after: () => () => {},
           isDefinite: () => false
         },
         ask: (name, path, request) =>

@@ -69,8 +69,15 @@ export const layers: ReadonlyArray<Layer> = [
   { files: /^supervisors\/engine\//, imports: engine, packages: ["effect"] },
   {
     files: /^supervisors\/trees\//,
-    imports: ["supervisors/trees/", "supervisors/engine/", "actors/", "protocols/"],
+    // Of package.json the version.
+    imports: ["supervisors/trees/", "supervisors/engine/", "actors/", "protocols/", "package.json"],
     packages: ["effect"]
+  },
+  {
+    // Makes the package; nothing in it.
+    files: /^supervisors\/package\//,
+    imports: ["package.json"],
+    packages: ["node:"]
   },
   {
     // What a browser runs: as it lies here, but for its types.

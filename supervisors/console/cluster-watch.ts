@@ -50,7 +50,6 @@ export class ClusterWatch {
   readonly #viewers = new Set<Viewer>()
   readonly #nodes = new Map<string, Watched>()
   #membersMillis = Number.NEGATIVE_INFINITY
-  #toldNodes = ""
 
   constructor(own: string, talk: NodeTalk, nowMillis: () => number) {
     this.#own = own
@@ -175,12 +174,11 @@ export class ClusterWatch {
 
   #tellNodes(): void {
     const names = this.#names()
-    for (const viewer of this.#viewers) viewer.hear(names)
     const states = this.#states()
-    const text = JSON.stringify(states)
-    if (text === this.#toldNodes) return
-    this.#toldNodes = text
-    for (const viewer of this.#viewers) viewer.nodes(states)
+    for (const viewer of this.#viewers) {
+      viewer.hear(names)
+      viewer.nodes(states)
+    }
   }
 }
 

@@ -6,6 +6,11 @@ import { type ConsoleCluster, withConsoles } from "./fixtures/console-cluster.ts
 
 /** What of a browser the functions need that run in the page. */
 declare const document: {
+  readonly activeElement: {
+    readonly getAttribute: (name: string) => string | null
+    readonly labels?: ArrayLike<{ readonly textContent: string | null }> | null
+    readonly textContent: string | null
+  } | null
   readonly documentElement: { readonly scrollWidth: number }
   readonly querySelector: (
     selector: string
@@ -21,6 +26,8 @@ interface Context {
 
 const test = anyTest as TestFn<Context>
 const withBrowser = isBrowserInstalled ? test : test.skip
+/** What stops and crashes actors shows in the numbers of the cluster, which others look at. */
+const acting = isBrowserInstalled ? test.serial : test.skip
 
 let context: Context | undefined
 let release = () => {}
@@ -105,7 +112,7 @@ withBrowser("the tree has all three nodes, through any of them", async (t) => {
   })
 })
 
-withBrowser("an actor that is crashed on the page comes back, and its restart is seen", async (t) => {
+acting("an actor that is crashed on the page comes back, and its restart is seen", async (t) => {
   const path = "/node01/pool/group-001/worker-07"
   await looking(t, async ({ page, screenshot }) => {
     await page.goto(`${page.url().split("#")[0]}#/actor${path}`)
@@ -126,7 +133,7 @@ withBrowser("an actor that is crashed on the page comes back, and its restart is
   })
 })
 
-withBrowser("a stopped actor stays down, is counted, and starts again", async (t) => {
+acting("a stopped actor stays down, is counted, and starts again", async (t) => {
   const path = "/node01/pool/group-001/worker-09"
   await looking(t, async ({ page }) => {
     await page.goto(`${page.url().split("#")[0]}#/actor${path}`)
@@ -141,7 +148,7 @@ withBrowser("a stopped actor stays down, is counted, and starts again", async (t
   })
 })
 
-withBrowser("a breaker is tripped and reset, and says who did it", async (t) => {
+acting("a breaker is tripped and reset, and says who did it", async (t) => {
   await looking(t, async ({ page, screenshot }) => {
     await page.getByRole("link", { name: "breakers" }).click()
     const breaker = page.locator(".breaker", { hasText: "/node02/shop-breaker" })
@@ -169,6 +176,84 @@ withBrowser("a breaker is tripped and reset, and says who did it", async (t) => 
       .locator(".event", { hasText: "breaker open" })
       .filter({ hasText: "by HUMAN::operator" })
       .waitFor()
+  })
+})
+
+acting("from the door on, everything that can be done to an actor is done with keys alone", async (t) => {
+  if (context === undefined) return
+  const { browser, cluster, url } = context
+  await visit(browser, url, async ({ complaints, page }) => {
+    const { keyboard } = page
+    const named = (name: string) => page.locator(":focus").and(page.getByLabel(name, { exact: true }))
+    await named("Operator's token").waitFor()
+    await keyboard.type(cluster.token)
+    await keyboard.press("Enter")
+    await page.locator(".grid-space .grid-line").first().waitFor()
+
+    // The first stop leads past everything; the next ones are what is in sight, in its order, and all say what they are.
+    const stops: Array<string> = []
+    while (stops.length < 40 && stops.at(-1) !== "Actors") {
+      await keyboard.press("Tab")
+      stops.push(await page.evaluate(focusedName))
+    }
+    t.deepEqual(stops.slice(0, 9), [
+      "To the content",
+      ...["tree", "cluster", "chainfire", "breakers", "events"],
+      ...["Light or dark (t)", "Keys (?)", "Log out"]
+    ])
+    t.is(stops.at(-1), "Actors", "the tree is one stop, however long it is")
+    t.true(
+      stops.every((name) => name !== ""),
+      stops.join(", ")
+    )
+
+    await keyboard.press("/")
+    await keyboard.type("group-001/worker-31")
+    await page.getByText("1 actor", { exact: true }).waitFor()
+    await keyboard.press("Enter")
+    await keyboard.press("Enter")
+    await page.getByRole("heading", { name: "worker-31" }).waitFor()
+    const status = page.locator(".panel .pill").first()
+    const life = (number: number) =>
+      page
+        .locator(".panel .number", { hasText: "Life" })
+        .filter({ hasText: String(number) })
+        .waitFor()
+    const confirmed = async (key: string, title: string) => {
+      await keyboard.press(key)
+      const dialog = page.getByRole("dialog", { name: title })
+      await dialog.waitFor()
+      await keyboard.press("Enter")
+      await dialog.waitFor({ state: "detached" })
+      await page.locator(".grid:focus").waitFor()
+    }
+    await status.filter({ hasText: "running" }).waitFor()
+    await confirmed("r", "Restart worker-31?")
+    await life(2)
+    // Who thinks better of it goes back with Escape, and nothing has happened.
+    await keyboard.press("x")
+    await page.getByRole("dialog").waitFor()
+    await keyboard.press("Escape")
+    await page.getByRole("dialog").waitFor({ state: "detached" })
+    await confirmed("p", "Suspend worker-31?")
+    await status.filter({ hasText: "suspended" }).waitFor()
+    await keyboard.press("p")
+    await status.filter({ hasText: "restarted" }).waitFor()
+    await confirmed("s", "Stop worker-31?")
+    await status.filter({ hasText: "stopped" }).waitFor()
+    t.deepEqual(
+      await page.getByRole("group", { name: "Actions" }).getByRole("button").allTextContents(),
+      ["Start"],
+      "who is stopped can be started, and nothing else"
+    )
+    await keyboard.press("s")
+    await life(3)
+    await confirmed("x", "Have worker-31 crash?")
+    await life(4)
+    await page.locator(".last-crash", { hasText: "a drill from the console" }).waitFor()
+    await keyboard.press("Escape")
+    await page.locator(".panel").waitFor({ state: "hidden" })
+    t.deepEqual(complaints, [])
   })
 })
 
@@ -244,16 +329,16 @@ withBrowser("it is legible on a phone: nothing is wider than the screen", async 
   await looking(
     t,
     async ({ page, screenshot }) => {
-      for (const [hash, name] of [
-        ["tree", "tree"],
-        ["actor/node01/chainfire/member", "actor"],
-        ["cluster", "cluster"],
-        ["chainfire", "chainfire"],
-        ["breakers", "breakers"],
-        ["events", "events"]
-      ]) {
+      for (const [hash, name, shown] of [
+        ["tree", "tree", ".grid-space .grid-line"],
+        ["actor/node01/chainfire/member", "actor", ".panel .state dd"],
+        ["cluster", "cluster", ".cluster-map .member.alive"],
+        ["chainfire", "chainfire", "td .pill"],
+        ["breakers", "breakers", ".breaker"],
+        ["events", "events", ".events.long"]
+      ] as const) {
         await page.goto(`${page.url().split("#")[0]}#/${hash}`)
-        await page.waitForTimeout(1_500)
+        await page.locator(shown).first().waitFor()
         const width = await page.evaluate(() => document.documentElement.scrollWidth)
         t.true(width <= 390, `${name} is ${width} wide`)
         await screenshot(`phone-${name}`)
@@ -296,7 +381,12 @@ withBrowser("five thousand actors are scrolled through without a wait", async (t
           .waitFor()
         await screenshot("many")
         await page.getByRole("button", { name: "Msg/s" }).click()
-        await page.waitForTimeout(2_500)
+        // Rates need two samples.
+        await page
+          .locator(".grid-line:not([hidden]) .cell.rate")
+          .filter({ hasText: /^[\d,.]+$/ })
+          .first()
+          .waitFor()
         const frames = await page.evaluate(scrollThrough)
         const sorted = frames.toSorted((one, other) => one - other)
         const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] ?? 0
@@ -311,6 +401,14 @@ withBrowser("five thousand actors are scrolled through without a wait", async (t
     )
   })
 })
+
+/** In the page: what is said of who has the focus. */
+const focusedName = (): string => {
+  const { activeElement: element } = document
+  if (element === null) return ""
+  const label = element.getAttribute("aria-label") ?? element.labels?.[0]?.textContent
+  return (label ?? element.textContent ?? "").trim()
+}
 
 /** In the page: a screen a frame, there and back, for as long as it takes; the time between frames. */
 const scrollThrough = (): Promise<Array<number>> =>

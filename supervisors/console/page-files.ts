@@ -1,6 +1,7 @@
 /**
  * What a browser loads: the page, its style and its modules, as they lie in page/. Types are taken out of the modules
- * when they are first asked for; blanks take their place, so what the browser's debugger shows is the source.
+ * when they are first asked for; blanks take their place, so what the browser's debugger shows is the source. What is
+ * installed as a package has none left.
  */
 import { createHash } from "node:crypto"
 import { readdirSync, readFileSync } from "node:fs"
@@ -20,7 +21,8 @@ const types: Readonly<Record<string, string>> = {
   html: "text/html; charset=utf-8",
   css: "text/css; charset=utf-8",
   svg: "image/svg+xml",
-  ts: "text/javascript; charset=utf-8"
+  ts: "text/javascript; charset=utf-8",
+  js: "text/javascript; charset=utf-8"
 }
 
 const loaded = new Map<string, PageFile>()

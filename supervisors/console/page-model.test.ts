@@ -1,7 +1,7 @@
 /** What the page works out by itself, without a browser. */
 import test from "ava"
 import fc from "fast-check"
-import { ClusterModel, healthOf } from "./page/cluster-model.ts"
+import { ClusterModel, healthOf, stateOf } from "./page/cluster-model.ts"
 import { wordsOf } from "./page/event-words.ts"
 import { cellAt, layout } from "./page/map-layout.ts"
 import { linesOf } from "./page/tree-lines.ts"
@@ -91,6 +91,62 @@ test("a node that does not answer is down, and what was below it is unknown rath
   t.like(model.totals(0), { unreachable: 1, unwell: 1 })
   model.setNodes([{ node: "n", unreachable: "" }])
   t.is(model.totals(0).unwell, 0)
+})
+
+test("a node is there before its tree is, does not answer before it did, and is missed when it dies before", (t) => {
+  const model = small()
+  model.setNodes([
+    { node: "n", unreachable: "" },
+    { node: "o", unreachable: "" }
+  ])
+  t.like(model.totals(0), { nodes: 2, awaited: 1, unreachable: 0, unwell: 0, actors: 5 })
+  t.deepEqual(
+    model.roots.map((root) => [root.path, stateOf(root, 0)]),
+    [
+      ["/n", "running"],
+      ["/o", "asked"]
+    ]
+  )
+  model.setNodes([
+    { node: "n", unreachable: "" },
+    { node: "o", unreachable: "it has failed" }
+  ])
+  t.like(model.totals(0), { awaited: 0, unreachable: 1, unwell: 1 })
+  t.deepEqual(
+    model.roots.map((root) => stateOf(root, 0)),
+    ["running", "no answer"]
+  )
+  const { lines } = linesOf({
+    roots: model.roots,
+    toggled: new Set(),
+    search: "is:down",
+    sort: undefined,
+    nowMillis: 0
+  })
+  t.deepEqual(
+    lines.map(({ actor }) => actor.path),
+    ["/o"],
+    "it can be found"
+  )
+  model.setNodes([
+    { node: "n", unreachable: "" },
+    { node: "o", unreachable: "" }
+  ])
+  model.apply(change({ node: "o", whole: true, rows: [row(1, 0, "o"), row(2, 1, "post")] }), 0)
+  t.like(model.totals(0), { awaited: 0, unreachable: 0, unwell: 0, actors: 7 })
+  t.is(model.at("/o")?.children.length, 1)
+})
+
+test("who was down and is started again does not count as down until the next sample says so", (t) => {
+  const model = small()
+  model.apply(change({ rows: [row(4, 2, "bert", { status: "down" })] }), 0)
+  t.deepEqual([model.totals(0).unwell, model.at("/n/shop")?.unwell], [1, 1])
+  const about = { path: "/n/shop/bert", incarnation: 2, atMillis: 0, supervisor: "/n/shop" }
+  model.hear({ node: "n", event: { _tag: "ActorRestarted", ...about } }, 5_000)
+  t.deepEqual(
+    [model.totals(0).unwell, model.at("/n/shop")?.unwell, model.at("/n/shop/bert")?.unwell],
+    [0, 0, 0]
+  )
 })
 
 test("a search finds words in any order, with the way to what it found", (t) => {

@@ -46,6 +46,7 @@ export class Viewer {
   readonly #feeds = new Map<string, { readonly feed: Feed; used: number }>()
   readonly #beganMillis: number
   #readMillis: number
+  #nodesText = ""
   /** Trees that it did not get, since it did not read. */
   leftOut = 0
 
@@ -69,12 +70,14 @@ export class Viewer {
     return this.gate.observes(`/${node}/cluster/introspection`)
   }
 
+  /** Only what differs from what it was told last: one that does not read is told once it reads again. */
   nodes(states: ReadonlyArray<NodeState>): void {
-    if (!this.#isBehind)
-      this.#send(
-        "nodes",
-        states.filter(({ node }) => this.seesTree(node) || this.gate.observes(`/${node}`))
-      )
+    if (this.#isBehind) return
+    const seen = states.filter(({ node }) => this.seesTree(node) || this.gate.observes(`/${node}`))
+    const text = JSON.stringify(seen)
+    if (text === this.#nodesText) return
+    this.#nodesText = text
+    this.#write("nodes", text)
   }
 
   /** `changeText` is the change as JSON, written once for all viewers. */

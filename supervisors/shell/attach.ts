@@ -32,26 +32,47 @@ export class NotAttached extends Data.TaggedError("NotAttached")<{
 }> {
   override get message() {
     const where = this.tried.length === 0 ? "" : ` (tried ${this.tried.join(", ")})`
-    return `no node was found: ${this.reason}${where}; start one with npm start, or say --data-directory, or --node and --token-file`
+    return `no node was found: ${this.reason}${where}; start one with npm start (ultracloud up where it is installed), or say --data-directory, or --node and --token-file`
   }
+}
+
+/** To which node, and what let us in. */
+export interface Attachment {
+  readonly client: Client.Client
+  readonly url: string
+  readonly tokenFile: string
+}
+
+interface Token {
+  readonly text: string
+  readonly file: string
 }
 
 interface Candidate {
   readonly url: string
-  readonly token: string
+  readonly token: Token
   readonly ca?: string | undefined
 }
 
 /** Attached for as long as the scope is open. */
 export const attach = (options: AttachOptions): Effect.Effect<Client.Client, NotAttached, Scope.Scope> =>
+  Effect.map(attachment(options), ({ client }) => client)
+
+export const attachment = (options: AttachOptions): Effect.Effect<Attachment, NotAttached, Scope.Scope> =>
   Effect.gen(function* () {
     const candidates = yield* candidatesOf(options)
     let fault: LinkFault | undefined
     for (const { ca, token, url } of candidates) {
       const name = `shell.${process.pid}`
-      const given = { url, token, name, entrance: "ops", ...(ca !== undefined && { ca }) } as const
+      const given = {
+        url,
+        token: token.text,
+        name,
+        entrance: "ops",
+        ...(ca !== undefined && { ca })
+      } as const
       const tried = yield* Effect.either(Client.connect(given))
-      if (Either.isRight(tried)) return tried.right
+      if (Either.isRight(tried)) return { client: tried.right, url, tokenFile: token.file }
       // Nobody home is the least that can be said.
       if (fault === undefined || fault._tag === "Unreachable") fault = tried.left
     }
@@ -62,7 +83,7 @@ export const attach = (options: AttachOptions): Effect.Effect<Client.Client, Not
 const candidatesOf = (options: AttachOptions): Effect.Effect<ReadonlyArray<Candidate>, NotAttached> =>
   Effect.gen(function* () {
     const { authority, dataDirectory, tokenFile, url } = options
-    const given = tokenFile === undefined ? undefined : yield* readText(tokenFile)
+    const given = tokenFile === undefined ? undefined : { text: yield* readText(tokenFile), file: tokenFile }
     const ca = authority === undefined ? undefined : yield* readText(authority)
     const directories = dataDirectory === undefined ? knownDirectories() : [dataDirectory]
     if (url !== undefined) {
@@ -107,11 +128,13 @@ const doorOf = (directory: string): Door | undefined => {
 }
 
 /** In the directory, or in one beside it: nodes on one machine have one key, and the first of them the token. */
-const tokenOf = (directory: string): string | undefined => {
+const tokenOf = (directory: string): Token | undefined => {
   const folder = dirname(directory)
   const beside = readdirSync(folder).map((name) => join(folder, name))
   const found = [directory, ...beside].find((one) => existsSync(join(one, tokenFileName)))
-  return found === undefined ? undefined : readFileSync(join(found, tokenFileName), "utf8").trim()
+  if (found === undefined) return undefined
+  const file = join(found, tokenFileName)
+  return { text: readFileSync(file, "utf8").trim(), file }
 }
 
 const readText = (path: string): Effect.Effect<string, NotAttached> =>

@@ -2,6 +2,7 @@
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import { Effect, Option } from "effect"
+import type { AttachOptions } from "./attach.ts"
 
 const node = Options.text("node").pipe(
   Options.withDescription("the URL of a node, such as http://127.0.0.1:7700"),
@@ -21,6 +22,19 @@ const authority = Options.file("authority", { exists: "yes" }).pipe(
   Options.withDescription("who signs the certificates of the cluster, as PEM"),
   Options.optional
 )
+
+/** Which node, and with which right. */
+export const attachOptions = { node, tokenFile, dataDirectory, authority }
+
+type Attached = { readonly [K in keyof typeof attachOptions]: Option.Option<string> }
+
+export const attachedTo = ({ authority, dataDirectory, node, tokenFile }: Attached): AttachOptions => ({
+  url: Option.getOrUndefined(node),
+  tokenFile: Option.getOrUndefined(tokenFile),
+  dataDirectory: Option.getOrUndefined(dataDirectory),
+  authority: Option.getOrUndefined(authority)
+})
+
 const lines = Options.text("execute").pipe(
   Options.withAlias("e"),
   Options.withDescription(
@@ -28,27 +42,17 @@ const lines = Options.text("execute").pipe(
   ),
   Options.repeated
 )
-const json = Options.boolean("json").pipe(
+export const json = Options.boolean("json").pipe(
   Options.withDescription("JSON instead of text: a value a line for each that a command shows")
 )
 const yes = Options.boolean("yes").pipe(Options.withDescription("does what is dangerous without asking"))
 
 export const shell = Command.make(
   "shell",
-  { node, tokenFile, dataDirectory, authority, lines, json, yes },
-  ({ authority, dataDirectory, json, lines, node, tokenFile, yes }) =>
+  { ...attachOptions, lines, json, yes },
+  ({ json, lines, yes, ...where }) =>
     Effect.promise(() => import("./attached-shell.ts")).pipe(
-      Effect.flatMap(({ runShell }) =>
-        runShell({
-          url: Option.getOrUndefined(node),
-          tokenFile: Option.getOrUndefined(tokenFile),
-          dataDirectory: Option.getOrUndefined(dataDirectory),
-          authority: Option.getOrUndefined(authority),
-          lines,
-          json,
-          yes
-        })
-      ),
+      Effect.flatMap(({ runShell }) => runShell({ ...attachedTo(where), lines, json, yes })),
       Effect.flatMap((code) =>
         Effect.sync(() => {
           process.exitCode = code

@@ -142,6 +142,8 @@ inTerminal(
       await types("/node01/cluster/memb\t", /ership /)
       await types("\r", /kind +membership[\s\S]*node01> /)
 
+      await types("tree /node01/cluster --depth 0\r", /cluster +one-for-one +running[\s\S]*node01> /)
+
       await types("ask /node01/cluster/introspection GetT\t", /ree /)
       await types('{"pa\t', /\{"path": /)
       await types('"/node01/cluster", "depth": 0}\r', /"path": "\/node01\/cluster"[\s\S]*node01> /)
@@ -181,5 +183,8 @@ test.serial("a node that stops in order takes its address away, and a shell says
   t.false(existsSync(door))
   const { code, err } = await shell("-e", "members")
   t.is(code, 1)
-  t.regex(err, /no node runs on this machine; start one with npm start, or say --data-directory, or --node/)
+  t.regex(
+    err,
+    /no node runs on this machine; start one with npm start .+, or say --data-directory, or --node/
+  )
 })

@@ -12,6 +12,7 @@ import { type Completion, complete } from "./completion.ts"
 import { KnownCluster } from "./known-cluster.ts"
 import { runLine, type Voice } from "./run-line.ts"
 import { shellCommands } from "./shell-commands.ts"
+import { sizeOf } from "./start-screen.ts"
 
 const historyMax = 1_000
 
@@ -102,8 +103,7 @@ const voiceOf = (terminal: Interface): Voice => {
     json: false,
     yes: false,
     get screen() {
-      const { columns = 120, rows = 40 } = process.stdout
-      return { columns, rows }
+      return sizeOf(process.stdout)
     }
   }
 }

@@ -1,10 +1,12 @@
 /**
  * Shows a running system on this terminal: the tree redrawn in place on a TTY, events as plain lines
- * where the output goes to a file or a pipe.
+ * where the output goes to a file or a pipe. Whoever started it by hand is also told how to reach it.
  */
 import { Clock, DateTime, Effect, Option, Schedule, Schema } from "effect"
-import type { Tagged } from "#actors/kernel/ask.ts"
+import { ask, type Tagged } from "#actors/kernel/ask.ts"
 import type { ActorSystem } from "#actors/kernel/system.ts"
+import { address } from "#protocols/address.ts"
+import { GetChainfire } from "#protocols/chainfire.ts"
 import {
   ActorEnded,
   ActorFailed,
@@ -13,15 +15,22 @@ import {
   SupervisorEscalated
 } from "#protocols/runtime.ts"
 import { consolePath } from "../console/console-tree.ts"
+import { memberPath } from "../trees/chainfire.ts"
+import { type Entrances, nextSteps, pruned, screenLines, sizeOf } from "./start-screen.ts"
 import { drawTree, type View } from "./tree-view.ts"
 
 const redrawMillis = 500
 const eventsShown = 8
+const readyWithin = "30 seconds"
 
-export const watchTree = (system: ActorSystem<never>) =>
-  process.stdout.isTTY === true ? redraw(system) : printLines(system)
+/** How to reach a node, but for what is known only once it runs. */
+export type Known = Omit<Entrances, "what" | "console">
 
-const redraw = (system: ActorSystem<never>) =>
+/** `known` is for a node that somebody has started by hand: then it is said what can be done now. */
+export const watchTree = (system: ActorSystem<never>, known?: Known) =>
+  process.stdout.isTTY === true ? redraw(system, known) : printTree(system, known)
+
+const redraw = (system: ActorSystem<never>, known?: Known) =>
   Effect.gen(function* () {
     const recent: Array<string> = []
     yield* eventsOf(system, (line) => {
@@ -33,28 +42,46 @@ const redraw = (system: ActorSystem<never>) =>
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => process.stdout.write(`\u001b[?25h\n${recent.join("\n")}\n`))
     )
+    let state = "is starting"
+    yield* Effect.forkScoped(
+      Effect.map(ready(system), () => {
+        state = "is ready"
+      })
+    )
     let before: View | undefined
     const draw = Effect.gen(function* () {
       const now = yield* look(system)
-      const { columns = 120, rows = 40 } = process.stdout
-      const tree = drawTree(now, before, { colour: true, columns })
+      const { columns, rows } = sizeOf(process.stdout)
+      const then = before
       before = now
-      const lines = [
-        `UltraCloud ${system.name}: ${system.actors} actors, ${system.deadLetters.total} dead letters.${consoleOf(system)} Ctrl-C stops it in order.`,
-        ...processesOf(now.tree, system),
-        "",
-        ...tree,
-        "",
-        ...recent.map((line) => line.slice(0, columns))
-      ].slice(0, rows - 1)
-      process.stdout.write(`\u001b[H\u001b[2J${lines.join("\n")}\n`)
+      const tree = (room: number): ReadonlyArray<string> => {
+        const { left, tree } = pruned(now.tree, room - 2)
+        const drawn = drawTree({ ...now, tree }, then, { colour: true, columns })
+        return left === 0 ? drawn : [...drawn, `… and ${left} more below these`]
+      }
+      const what = `${system.name} ${state}`
+      const console = consoleOf(system)
+      const head =
+        known === undefined
+          ? [`UltraCloud: ${what}, Ctrl-C stops it. Console: ${console ?? "not open"}`]
+          : nextSteps({ ...known, what, console })
+      const shown = screenLines(
+        {
+          head: [...head, ...processesOf(now.tree, system)].map((line) => line.slice(0, columns)),
+          tree,
+          events: recent.map((line) => line.slice(0, columns))
+        },
+        rows - 1
+      )
+      process.stdout.write(`\u001b[H\u001b[2J${shown.join("\n")}\n`)
     })
     yield* Effect.repeat(draw, Schedule.spaced(redrawMillis))
   })
 
 /** The tree twice, a second apart, so that it has rates; from then on only what happens. */
-const printLines = (system: ActorSystem<never>) =>
+const printTree = (system: ActorSystem<never>, known?: Known) =>
   Effect.gen(function* () {
+    if (known !== undefined) yield* sayWhenReady(system, known)
     const before = yield* look(system)
     yield* Effect.sleep("1 second")
     const now = yield* look(system)
@@ -63,6 +90,25 @@ const printLines = (system: ActorSystem<never>) =>
     yield* eventsOf(system, print)
     yield* Effect.never
   })
+
+const sayWhenReady = (system: ActorSystem<never>, known: Known) =>
+  Effect.gen(function* () {
+    const waited = yield* Effect.timeoutOption(ready(system), readyWithin)
+    const what = `${system.name} ${Option.isSome(waited) ? "is ready" : "is starting still"}`
+    for (const line of nextSteps({ ...known, what, console: consoleOf(system) })) print(line)
+    print("")
+  })
+
+/** Until clients of etcd are served, and the console is open. */
+const ready = (system: ActorSystem<never>) => {
+  const member = system.at(address(memberPath(system.name), GetChainfire))
+  return ask(member, new GetChainfire({}), "1 second").pipe(
+    Effect.map(({ leader }) => leader !== 0 && consoleOf(system) !== undefined),
+    // It may be starting still.
+    Effect.orElseSucceed(() => false),
+    Effect.repeat({ until: (isReady) => isReady, schedule: Schedule.spaced("50 millis") })
+  )
+}
 
 const look = (system: ActorSystem<never>) =>
   Effect.zipWith(system.wholeTree(), Clock.currentTimeMillis, (tree, atMillis): View => ({ tree, atMillis }))
@@ -79,10 +125,10 @@ const processesOf = (actor: ActorSnapshot, system: ActorSystem<never>): Readonly
 }
 
 /** Where a browser finds it, once its port is open. */
-const consoleOf = (system: ActorSystem<never>): string => {
+const consoleOf = (system: ActorSystem<never>): string | undefined => {
   const inspected = system.inspect(consolePath(system.name))
   const open = "state" in inspected ? openConsole(inspected.state) : Option.none()
-  return Option.match(open, { onNone: () => "", onSome: ({ address }) => ` Console: ${address}.` })
+  return Option.match(open, { onNone: () => undefined, onSome: ({ address }) => address })
 }
 
 const openConsole = Schema.decodeUnknownOption(Schema.Struct({ address: Schema.NonEmptyString }))

@@ -30,6 +30,7 @@ import type { Introduction } from "#protocols/links.ts"
 import { Metadata } from "#protocols/membership.ts"
 import type { NodeConfig } from "#protocols/operations.ts"
 import { Sha256 } from "#protocols/wire/sha256.ts"
+import manifest from "../../package.json" with { type: "json" }
 import * as Supervisor from "../engine/supervisor.ts"
 import { child } from "../engine/tree.ts"
 import { chainfire, memberPath } from "./chainfire.ts"
@@ -148,7 +149,8 @@ export const nodeTree = (options: NodeTreeOptions) => {
   }
 }
 
-const version = "0.1.0"
+/** Of all that is here: what package.json says. */
+export const { version } = manifest
 
 const configOf = (
   { cluster: name, config, name: node, zone }: NodeTreeOptions,

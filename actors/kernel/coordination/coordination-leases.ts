@@ -7,9 +7,10 @@
  * a lease more time than it was asked for (etcd gives none less than two seconds, and whole seconds only):
  * after a crash of its holder a name is free that much later, never earlier.
  *
- * Each request ends within `answerMillis`, by default 4 s.
+ * Each request ends within `answerMillis`, by default 4 s. Who waits for a name watches its key, from the revision
+ * at which it was seen to be there: a deletion in between is not missed.
  */
-import { Data, Effect, Option } from "effect"
+import { Data, Effect, Option, Stream } from "effect"
 import type { WorldClock } from "#actors/kernel/ports/clock.ts"
 import type { Coordination } from "#actors/kernel/ports/coordination.ts"
 import { holdMillis, type Leases } from "#actors/kernel/ports/leases.ts"
@@ -144,7 +145,20 @@ export const leasesOn = (
       })
     )
 
-  return { acquire, renew, release }
+  const freed: Leases["freed"] = (name) =>
+    Effect.gen(function* () {
+      const key = keyFor(name)
+      const { kvs, revision } = yield* store.range({ key })
+      if (kvs.length === 0) return
+      const deletions = store.watch({ key, startRevision: revision + 1, noPut: true })
+      yield* Stream.runHead(deletions)
+    }).pipe(
+      Effect.mapError(({ message }) => {
+        return new LeasesUnavailable({ name, request: "wait", reason: message, definite: true })
+      })
+    )
+
+  return { acquire, renew, release, freed }
 }
 
 /** Why it came to no end. */

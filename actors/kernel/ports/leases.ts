@@ -5,8 +5,8 @@
  * crashes. From a grant, or a renewal, until the holder's own clock reads `untilMillis` the name is granted
  * to no other holder. `untilMillis` is counted from before the request left, and less the drift margin, so
  * that holds while the rates of the two clocks differ by no more than `clockDriftMax`. Each request ends,
- * with an answer or a fault, within a time that the implementation states. Interrupting one is like losing
- * its answer.
+ * with an answer or a fault, within a time that the implementation states; `freed` alone waits. Interrupting one is
+ * like losing its answer.
  *
  * Not promised: that a request whose answer was lost did nothing. An `acquire` that ends indefinitely may
  * have granted a lease which nobody knows of; it runs out by itself, and the same holder may ask again.
@@ -28,6 +28,11 @@ export interface Leases {
   readonly renew: (lease: Lease) => Effect.Effect<Lease, LeaseLost | LeasesUnavailable>
   /** Gives it back early. One that is lost already is given back. Whoever calls this has stopped acting. */
   readonly release: (lease: Lease) => Effect.Effect<void, LeasesUnavailable>
+  /**
+   * Ends once nobody has the name: at once, when it is given back, or when its time is over. Fails when the store
+   * can tell no more. It may end late, or never: whoever waits asks again when the time it knows of is over.
+   */
+  readonly freed: (name: string) => Effect.Effect<void, LeasesUnavailable>
 }
 
 export const Leases = Context.GenericTag<Leases>("kernel/Leases")

@@ -7,7 +7,7 @@ import { crashImages, type Recording } from "./crash-cuts.ts"
 import { crashPoints, renderCrashes } from "./crash-run.ts"
 import { type Logged, writtenLog } from "./fixtures/log-writer.ts"
 import { difference, hasPrograms, withWrittenDisks } from "./fixtures/node-disk.ts"
-import { beginLog, rebuildAfterPowerLoss } from "./power-loss.ts"
+import { beginLog, logRoomBytes, rebuildAfterPowerLoss, trimLog } from "./power-loss.ts"
 import type { ClientWrite } from "./remembered.ts"
 
 const ext4 = hasPrograms("e2fsck", "debugfs", "mke2fs") ? test : test.skip
@@ -118,6 +118,53 @@ test("a machine boots again from what was flushed, or from any of the rest, and 
     await Effect.runPromise(beginLog(disk))
     const again = await Effect.runPromise(rebuildAfterPowerLoss(disk, { mode: "subset", seed: 1 }))
     t.deepEqual(again, { entries: 0, pending: 0, dropped: 0, torn: 0 })
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+test("a log that is trimmed while the machine runs gives its room back, and power cuts find the same", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "power-loss-"))
+  try {
+    const [basePath, logPath, imagePath] = [join(folder, "base"), join(folder, "log"), join(folder, "image")]
+    const disk = { basePath, logPath, imagePath }
+    const blocks = 64
+    writeFileSync(imagePath, new Uint8Array(blocks * 4_096).fill(1))
+    await Effect.runPromise(beginLog(disk))
+    const write = (block: number, byte: number): Logged => ({
+      kind: "write",
+      sector: (block % blocks) * 8,
+      data: new Uint8Array(4_096).fill(byte)
+    })
+    const flush: Logged = { kind: "flush" }
+    const durable = Array.from({ length: 500 }, (_, index) => write(index * 7, 2 + (index % 200)))
+    const pending = [write(3, 251), write(9, 252), write(3, 253)]
+    const later = [write(20, 254), flush, write(21, 255), write(22, 255)]
+    const cuts = () =>
+      Effect.forEach([1, 2, 3, 4, 5], (seed) =>
+        Effect.map(
+          rebuildAfterPowerLoss({ ...disk, trimmed }, { mode: "subset", seed }),
+          ({ dropped, pending, torn }) => [dropped, pending, torn, readFileSync(imagePath).toString("base64")]
+        )
+      )
+    let trimmed: Parameters<typeof rebuildAfterPowerLoss>[0]["trimmed"]
+
+    writeFileSync(logPath, writtenLog([...durable, flush, ...pending]))
+    const before = await Effect.runPromise(cuts())
+    const roomBefore = logRoomBytes(disk)
+    trimmed = await Effect.runPromise(trimLog(disk, "fallocate"))
+    t.is(trimmed.entries, durable.length + 1)
+    t.true(logRoomBytes(disk) < roomBefore / 10, `${logRoomBytes(disk)} of ${roomBefore}`)
+    t.deepEqual(await Effect.runPromise(cuts()), before)
+
+    // The machine goes on, and its log is trimmed once more.
+    const whole = writtenLog([...durable, flush, ...pending, ...later])
+    writeFileSync(logPath, whole)
+    const expected = await Effect.runPromise(cuts())
+    trimmed = await Effect.runPromise(trimLog({ ...disk, trimmed }, "fallocate"))
+    t.is(trimmed.entries, durable.length + 1 + pending.length + 2)
+    t.deepEqual(await Effect.runPromise(cuts()), expected)
+    t.deepEqual(readdirSync(folder).toSorted(), ["base", "image", "log"])
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -55,6 +55,7 @@ class Cluster implements EtcdAccess {
   }
 
   watch = () => () => {}
+  after = () => () => {}
   isDefinite = () => false
 }
 
@@ -112,11 +113,14 @@ test("what was acknowledged before a machine booted again is due from the beginn
   })
 })
 
-test("a write for which there is no room to note it is not made", (t) => {
+test("a write for which there is no room to note it is made all the same, and the recording says so", (t) => {
   withRecorder((recorder, cluster) => {
     const etcd = recorder.watched(cluster)
-    for (let number = 0; number < 20; number++) etcd.call("node01", KV.put, put("a", `${number}`), () => {})
-    t.is(cluster.calls, 10)
+    for (let number = 0; number < 10; number++) etcd.call("node01", KV.put, put("a", `${number}`), () => {})
+    t.false(recorder.isFull)
+    for (let number = 0; number < 10; number++) etcd.call("node01", KV.put, put("b", `${number}`), () => {})
+    t.is(cluster.calls, 20)
     t.true(recorder.isFull)
+    t.is(recorder.recording.writes.length, 10)
   })
 })

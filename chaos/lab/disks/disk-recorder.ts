@@ -9,7 +9,7 @@ import { Either } from "effect"
 import type { EtcdAccess } from "#chaos/lab/world.ts"
 import { KV, type Method } from "#protocols/wire/etcd/methods.ts"
 import type { MemberDisk, Recording } from "./crash-cuts.ts"
-import type { Acknowledgement } from "./remembered.ts"
+import { type Acknowledgement, brief } from "./remembered.ts"
 
 interface Noted {
   readonly key: string
@@ -24,19 +24,25 @@ export class DiskRecorder {
   readonly #writesMax: number
   #writes: Array<Noted> = []
   #moments: Array<ReadonlyArray<number>> = []
+  #isFull = false
 
-  /** No more writes than this pass. */
+  /** No more writes than this are noted. */
   constructor(disks: ReadonlyArray<MemberDisk>, writesMax: number) {
     this.#disks = disks
     this.#writesMax = writesMax
   }
 
+  /** There were more writes than could be noted: of what disks hold nobody knows any more who wrote it. */
   get isFull(): boolean {
-    return this.#writes.length >= this.#writesMax
+    return this.#isFull
   }
 
   get recording(): Recording {
     return { disks: this.#disks, writes: [...this.#writes], moments: [...this.#moments] }
+  }
+
+  has(name: string): boolean {
+    return this.#disks.some((disk) => disk.name === name)
   }
 
   /** One at which the power of all disks may be cut, later. */
@@ -57,14 +63,14 @@ export class DiskRecorder {
     )
   }
 
-  /** The same cluster, as clients are to see it. A write beyond `writesMax` is not made, and not answered. */
+  /** The same cluster, as clients are to see it. */
   watched(etcd: EtcdAccess): EtcdAccess {
     return {
       call: (node, method, request, done) => {
         const puts = putsOf(method, request)
-        if (puts.all.length > 0 && this.isFull) return
         const noted = puts.all.map((put): Noted => ({ ...put }))
-        this.#writes.push(...noted)
+        if (this.#writes.length + noted.length > this.#writesMax) this.#isFull = true
+        else this.#writes.push(...noted)
         etcd.call(node, method, request, (answer) => {
           if (Either.isRight(answer)) {
             const { made, revision } = puts.answered(answer.right)
@@ -78,6 +84,7 @@ export class DiskRecorder {
         })
       },
       watch: (options) => etcd.watch(options),
+      after: (millis, ring) => etcd.after(millis, ring),
       isDefinite: (status) => etcd.isDefinite(status)
     }
   }
@@ -132,5 +139,5 @@ const putsOf = <Request extends object, Answer extends object>(
 
 const putOf = ({ key, value }: { readonly key: Uint8Array; readonly value: Uint8Array }): Put => ({
   key: decoder.decode(key),
-  value: decoder.decode(value)
+  value: brief(decoder.decode(value))
 })

@@ -7,16 +7,24 @@
  * positions; one that is further back begins again at the base. All work is in small steps, so that whoever shares
  * the process (the switch of a lab) goes on meanwhile.
  */
-import { closeSync, fstatSync, openSync, readSync, rmSync } from "node:fs"
+import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import type { CrashImage, Survivor } from "./crash-points.ts"
 import { attempt, ImageBroken, pieceBytes, SparseImage } from "./sparse-image.ts"
-import { type LogEntry, logEntriesMax, readWriteLog, type WriteLog, WriteLogRefused } from "./write-log.ts"
+import {
+  type LogEntry,
+  logEntriesMax,
+  readWriteLog,
+  type Trimmed,
+  type WriteLog,
+  WriteLogRefused
+} from "./write-log.ts"
 
 export interface RecordedDisk {
-  /** The disk as it was when the log began. */
+  /** The disk as it was when the log began, or where it was trimmed. */
   readonly basePath: string
   readonly logPath: string
+  readonly trimmed?: Trimmed | undefined
 }
 
 export type RebuildFault = ImageBroken | WriteLogRefused
@@ -65,14 +73,14 @@ export class DiskRebuild {
 
   /** `workPath`: a file for it to use, which goes with the scope. */
   static open(
-    { basePath, logPath }: RecordedDisk,
+    { basePath, logPath, trimmed }: RecordedDisk,
     workPath: string
   ): Effect.Effect<DiskRebuild, RebuildFault, Scope.Scope> {
     const opened = function* () {
       const file = new LogFile(logPath)
       try {
         const running = yield* SparseImage.copyOf(basePath, workPath)
-        const limits = { diskBytes: running.bytes, entriesMax: logEntriesMax }
+        const limits = { diskBytes: running.bytes, entriesMax: logEntriesMax, trimmed }
         return new DiskRebuild(basePath, file, readWriteLog(file, limits), running)
       } catch (cause) {
         file.close()
@@ -93,16 +101,29 @@ export class DiskRebuild {
       this.#running = yield* SparseImage.copyOf(this.#basePath, this.#running.path)
       this.#position = 0
     }
-    const durable: Array<Survivor> = []
-    for (let entry = this.#position; entry < durableUpTo; entry++) durable.push({ entry })
-    yield* this.#apply(durable, this.#running)
-    this.#position = durableUpTo
+    yield* this.#advance(durableUpTo)
     const image = yield* this.#running.copyTo(path)
     try {
       yield* this.#apply(survivors, image)
     } finally {
       image.close()
     }
+  }
+
+  /** The base becomes the disk with all entries up to this one. Ends the use of this. */
+  moveBase(durableUpTo: number): Effect.Effect<void, RebuildFault> {
+    const moved = function* (this: DiskRebuild) {
+      yield* this.#advance(durableUpTo)
+      attempt(this.#basePath, () => renameSync(this.#running.path, this.#basePath))
+    }
+    return inSteps(moved.call(this))
+  }
+
+  *#advance(durableUpTo: number): Generator<undefined, void> {
+    const durable: Array<Survivor> = []
+    for (let entry = this.#position; entry < durableUpTo; entry++) durable.push({ entry })
+    yield* this.#apply(durable, this.#running)
+    this.#position = durableUpTo
   }
 
   *#apply(survivors: ReadonlyArray<Survivor>, image: SparseImage): Generator<undefined, void> {

@@ -45,10 +45,17 @@ export interface WriteLog {
   readonly entries: ReadonlyArray<LogEntry>
 }
 
+/** What of a log is no longer there, from its first entry on; the places of what follows stay what they were. */
+export interface Trimmed {
+  readonly bytes: number
+  readonly entries: number
+}
+
 export interface LogLimits {
   /** Of the disk: what is beyond was never written. */
   readonly diskBytes: number
   readonly entriesMax: number
+  readonly trimmed?: Trimmed | undefined
 }
 
 export class WriteLogRefused extends Data.TaggedError("WriteLogRefused")<{ readonly reason: string }> {
@@ -66,7 +73,7 @@ const sectorBytesMax = 4_096
 export const logEntriesMax = 2_000_000
 
 /** Throws `WriteLogRefused`. An entry that was cut off at the end was never told to the guest, and is left out. */
-export const readWriteLog = (source: LogSource, { diskBytes, entriesMax }: LogLimits): WriteLog => {
+export const readWriteLog = (source: LogSource, { diskBytes, entriesMax, trimmed }: LogLimits): WriteLog => {
   const superblock = source.read(0, headerBytes)
   // Nothing was flushed yet, so nobody has written it.
   const isFresh = superblock.every((byte) => byte === 0)
@@ -78,19 +85,24 @@ export const readWriteLog = (source: LogSource, { diskBytes, entriesMax }: LogLi
   if (![sectorBytesMin, 1_024, 2_048, sectorBytesMax].includes(sectorBytes))
     throw refused(`its sectors have ${sectorBytes} bytes`)
   const entries: Array<LogEntry> = []
-  for (const entry of entriesOf(source, sectorBytes, diskBytes)) {
+  for (const entry of entriesOf(source, trimmed?.bytes ?? sectorBytes, sectorBytes, diskBytes)) {
     if (entries.length >= entriesMax) throw refused(`it has more than ${entriesMax} entries`)
     entries.push(entry)
   }
-  const promised = isFresh ? 0 : Number(view.getBigUint64(16, true))
+  const promised = isFresh ? 0 : Number(view.getBigUint64(16, true)) - (trimmed?.entries ?? 0)
   // Two were being appended when the machine was cut off, and the second one was faster.
   if (promised > entries.length)
     throw refused(`it has ${entries.length} entries in front of a hole, and its superblock says ${promised}`)
   return { sectorBytes, entries }
 }
 
-function* entriesOf(source: LogSource, sectorBytes: number, diskBytes: number): Iterable<LogEntry> {
-  for (let at = sectorBytes; at + headerBytes <= source.bytes; ) {
+function* entriesOf(
+  source: LogSource,
+  from: number,
+  sectorBytes: number,
+  diskBytes: number
+): Iterable<LogEntry> {
+  for (let at = from; at + headerBytes <= source.bytes; ) {
     const header = source.read(at, headerBytes)
     if (header.length < headerBytes) return
     const view = new DataView(header.buffer, header.byteOffset, header.byteLength)

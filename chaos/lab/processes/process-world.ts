@@ -11,7 +11,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync } from "node:fs"
 import { availableParallelism, release, tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, Layer, Logger, Schedule, type Scope } from "effect"
+import { Effect, FiberSet, Layer, Logger, Schedule, type Scope } from "effect"
 import { ask } from "#actors/kernel/ask.ts"
 import type { ActorRef } from "#actors/kernel/ref.ts"
 import * as ActorSystem from "#actors/kernel/system.ts"
@@ -22,7 +22,9 @@ import type { ClusterSpec, NodeSpec } from "#supervisors/cluster-spec.ts"
 import * as Supervisor from "#supervisors/engine/supervisor.ts"
 import { child } from "#supervisors/engine/tree.ts"
 import { live } from "#supervisors/live.ts"
-import { type RealClients, realClients } from "../real-clients.ts"
+import { Clients, type ClientsArgs, LabClients } from "../clients-actor.ts"
+import { labName, openLabDoor } from "../lab-door.ts"
+import { alarmsOf, type RealClients, realClients } from "../real-clients.ts"
 import { type LabRecord, openRecord } from "../reaper.ts"
 import {
   type Complaint,
@@ -106,8 +108,8 @@ const open = (options: WorldOptions): Effect.Effect<World, WorldBlocked | WorldF
     // Each of them, and the clients, would like a processor.
     const slowness = Math.max(1, (lab.nodes.length + 1) / availableParallelism())
     const complaints: Array<Complaint> = []
-    const system = yield* startLab(lab, complaints)
-    const clients = yield* realClients({
+    const clients = new LabClients(alarmsOf(yield* FiberSet.makeRuntime<never>()))
+    const connect = realClients({
       nodes: lab.nodes.map(({ etcd, host, links, name }) => ({
         name,
         links: `${host}:${links}`,
@@ -118,6 +120,7 @@ const open = (options: WorldOptions): Effect.Effect<World, WorldBlocked | WorldF
       seed: options.seed,
       slowness
     })
+    const system = yield* startLab(lab, { clients, connect: () => connect }, complaints, options.note)
     yield* Effect.forEach(
       lab.nodes.slice(0, options.shape.nodes),
       ({ name }) => ready(clients, name, complaints),
@@ -146,6 +149,8 @@ const open = (options: WorldOptions): Effect.Effect<World, WorldBlocked | WorldF
 // Files, ports and disks
 
 interface Lab {
+  /** Where everything of it is. */
+  readonly folder: string
   readonly nodes: ReadonlyArray<NodeSpec>
   readonly reachedAt: (node: NodeName) => string
   readonly disks: ReadonlyMap<NodeName, SmallDisk> | undefined
@@ -197,6 +202,7 @@ const layOut = (
     const files = yield* Effect.mapError(writeCluster(folder, spec), failed("write its files"))
     note(`${count} nodes, their data in ${folder}`)
     return {
+      folder,
       nodes,
       reachedAt: (node) => `${nodes.find(({ name }) => name === node)?.host}:${reached}`,
       disks,
@@ -221,10 +227,17 @@ const layOut = (
 
 // The tree
 
-const startLab = (lab: Lab, complaints: Array<Complaint>) =>
+const startLab = (
+  lab: Lab,
+  clients: ClientsArgs,
+  complaints: Array<Complaint>,
+  note: (line: string) => void
+) =>
   Effect.gen(function* () {
+    const services = yield* Layer.build(Layer.merge(live, Logger.remove(Logger.defaultLogger)))
+    const door = yield* openLabDoor(lab.folder, note).pipe(Effect.mapError(failed("open a door for shells")))
     const often = { restarts: 1_000, within: "1 minute" } as const
-    const tree = Supervisor.make("lab", {
+    const tree = Supervisor.make(labName, {
       strategy: "one-for-one",
       children: [
         child(Proxy, { args: { nodes: lab.proxied, weather: lab.weather } }),
@@ -234,11 +247,13 @@ const startLab = (lab: Lab, complaints: Array<Complaint>) =>
             intensity: often,
             children: lab.processes.map((args) => child(NodeProcess, { name: args.name, args }))
           })
-        )
+        ),
+        child(Clients, { args: clients }),
+        door.entrance
       ]
     })
-    const services = yield* Layer.build(Layer.merge(live, Logger.remove(Logger.defaultLogger)))
-    const system = yield* ActorSystem.make("lab", tree).pipe(
+    const system = yield* ActorSystem.make(labName, tree).pipe(
+      Effect.provide(door.services),
       Effect.provide(services),
       Effect.mapError(failed("start"))
     )

@@ -5,25 +5,32 @@
  *     switch     frames between guests, and what happens to them
  *     gateway    how programs of this host reach guests
  *     machines   one for one; a machine that ends by itself is off, and somebody has to turn it on
+ *     clients    of the nodes, by the gateway
+ *     cluster    how an operator's shell gets in; see lab-door.ts
  *
  * Each guest has a disk of its own with the file of the cluster, its certificate and its data. Guests are
  * 10.0.0.1, 10.0.0.2 and so on.
  */
 import { mkdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { Clock, Effect, Exit, type Scope } from "effect"
+import { Clock, Effect, Exit, FiberSet, type Scope } from "effect"
 import { ask, type Request, type Success } from "#actors/kernel/ask.ts"
+import type { InitContext } from "#actors/kernel/context.ts"
 import type { ActorRef } from "#actors/kernel/ref.ts"
 import * as ActorSystem from "#actors/kernel/system.ts"
-import type { LinkTls } from "#actors/platform/certificates.ts"
 import { type KeyFileRefused, keyFileName, openTokens, tokenFileName } from "#actors/platform/tokens.ts"
+import type { ListenFailed, NeedsTls } from "#protocols/links.ts"
 import type { StartFailed } from "#protocols/runtime.ts"
 import type { ClusterSpec, NodeSpec } from "#supervisors/cluster-spec.ts"
 import * as Supervisor from "#supervisors/engine/supervisor.ts"
 import { child } from "#supervisors/engine/tree.ts"
+import type { Live } from "#supervisors/live.ts"
 import type { NodeTiming } from "#supervisors/trees/node.ts"
 import { type BundleFailed, bundleNode } from "../bundle.ts"
 import { authorityIn, type CertificateFailed } from "../certificates.ts"
+import { Clients, type GetTraffic, LabClients } from "../clients-actor.ts"
+import { labName, openLabDoor } from "../lab-door.ts"
+import { alarmsOf, realClients } from "../real-clients.ts"
 import type { LabRecord } from "../reaper.ts"
 import { accelerator } from "./accelerator.ts"
 import { Gateway, GetForwards } from "./gateway-actor.ts"
@@ -44,6 +51,7 @@ export interface LabOptions {
   readonly roles: ReadonlyArray<string>
   readonly timing: NodeTiming
   readonly seed: number
+  readonly slowness: number
   /** Disks, keys and certificates; the caller's to remove. */
   readonly folder: string
   /** Where each machine has a file with what its guest has printed. */
@@ -96,14 +104,8 @@ export const prepareGuests = (
 export interface Lab {
   readonly guests: Guests
   readonly system: ActorSystem.ActorSystem
-  /** The operator's. */
-  readonly token: string
-  /** Whom clients trust. */
-  readonly ca: string
-  /** For clients and other services of the cluster. */
-  readonly issue: (name: string) => Effect.Effect<LinkTls, CertificateFailed>
-  /** Where a port of a node is found on this host, as `host:port`. */
-  readonly at: (name: string, port: number) => string
+  /** Of the nodes, from outside of the cluster. */
+  readonly clients: LabClients
   /** Of a node in the guests' network. */
   readonly host: (name: string) => string
   readonly diskPath: (name: string) => string
@@ -136,9 +138,9 @@ const askMillisMax = 240_000
 
 export const openLab = (
   options: LabOptions
-): Effect.Effect<Lab, LabFault | StartFailed, Scope.Scope | ActorSystem.World> =>
+): Effect.Effect<Lab, LabFault | StartFailed | ListenFailed | NeedsTls, Scope.Scope | Live> =>
   Effect.gen(function* () {
-    const { consoles, folder, nodes, note, record, root, seed } = options
+    const { consoles, folder, nodes, note, record, root, seed, slowness } = options
     const guests = yield* prepareGuests(root, note)
     const setpriv = yield* program("setpriv")
     const qemu = yield* program("qemu-system-x86_64")
@@ -161,7 +163,7 @@ export const openLab = (
       )
     )
 
-    const switchPath = "/lab/switch"
+    const [switchPath, gatewayPath] = [`/${labName}/switch`, `/${labName}/gateway`]
     const machines = names.map((name) =>
       child(Machine, {
         name,
@@ -186,7 +188,26 @@ export const openLab = (
     const forwards = names.flatMap((name) =>
       [etcdPort, linksPort].map((port) => ({ host: hostOf(name), port }))
     )
-    const tree = Supervisor.make("lab", {
+    const clients = new LabClients(alarmsOf(yield* FiberSet.makeRuntime<never>()))
+    const connect = (context: InitContext<GetTraffic>) =>
+      Effect.gen(function* () {
+        const gateway = theOne("gateway", context.lookup(gatewayPath, Gateway))
+        const forwarded = yield* asked("gateway", gateway, new GetForwards())
+        const at = (name: string, port: number) =>
+          theOne(
+            `${name}:${port}`,
+            forwarded.find((each) => each.host === hostOf(name) && each.port === port)
+          ).at
+        return yield* realClients({
+          nodes: names.map((name) => ({ name, links: at(name, linksPort), etcd: at(name, etcdPort) })),
+          token: secret(tokenFileName).trim(),
+          tls: { ca: authority.ca },
+          seed,
+          slowness
+        })
+      })
+    const door = yield* openLabDoor(folder, note)
+    const tree = Supervisor.make(labName, {
       strategy: "rest-for-one",
       intensity: { restarts: 3, within: "1 minute" },
       children: [
@@ -198,15 +219,15 @@ export const openLab = (
             intensity: { restarts: 100, within: "1 minute" },
             children: machines
           })
-        )
+        ),
+        child(Clients, { args: { clients, connect } }),
+        door.entrance
       ]
     })
-    const system = yield* ActorSystem.make("lab", tree)
+    const system = yield* Effect.provide(ActorSystem.make(labName, tree), door.services)
     const theSwitch = theOne("switch", system.lookup(switchPath, Switch))
-    const gateway = theOne("gateway", system.lookup("/lab/gateway", Gateway))
-    const forwarded = yield* asked("gateway", gateway, new GetForwards())
     const machine: Lab["machine"] = (name, request) =>
-      asked(name, theOne(name, system.lookup(`/lab/machines/${name}`, Machine)), request)
+      asked(name, theOne(name, system.lookup(`/${labName}/machines/${name}`, Machine)), request)
     const execute: Lab["execute"] = (name, command, forMillis = commandMillisMax) =>
       Effect.flatMap(machine(name, new Execute({ command, forMillis })), ({ output, status }) =>
         status === 0
@@ -216,14 +237,7 @@ export const openLab = (
     return {
       guests,
       system,
-      token: secret(tokenFileName).trim(),
-      ca: authority.ca,
-      issue: (name) => authority.issue(name, []),
-      at: (name, port) =>
-        theOne(
-          `${name}:${port}`,
-          forwarded.find((each) => each.host === hostOf(name) && each.port === port)
-        ).at,
+      clients,
       host: hostOf,
       diskPath,
       machine,

@@ -1,4 +1,9 @@
-/** The command line of QEMU for a guest, as a function of what the guest is to be. Pure. */
+/**
+ * The command line of QEMU for a guest, as a function of what the guest is to be. Pure.
+ *
+ * Without a balloon: what that takes from a guest QEMU cuts out of the file that holds the memory, though the guest
+ * has mapped it privately, and all copies have it from there.
+ */
 
 /** What runs the guest's instructions. KVM where it really works, else QEMU translates them. */
 export type Accelerator = "kvm" | "tcg"
@@ -59,7 +64,7 @@ export const machineArguments = (shape: MachineShape): ReadonlyArray<string> => 
   ...diskArguments(shape.disk),
   ...["-netdev", "socket,id=net0,fd=6"],
   ...["-device", `virtio-net-pci,netdev=net0,id=${nicId},mac=${shape.mac},romfile=`],
-  ...["-device", "virtio-rng-pci", "-device", "virtio-balloon-pci,id=balloon0"]
+  ...["-device", "virtio-rng-pci"]
 ]
 
 export const monitorArguments = ["-chardev", "socket,id=qmp,fd=4", "-mon", "chardev=qmp,mode=control"]

@@ -65,12 +65,6 @@ export class MendDisk extends Schema.TaggedRequest<MendDisk>()(
   operate("The disk of a machine of the lab works again.")
 ) {}
 
-export class Balloon extends Schema.TaggedRequest<Balloon>()(
-  "Balloon",
-  order({ mebibytes: Schema.Positive }),
-  operate("How much memory the guest of a machine of the lab may use.")
-) {}
-
 export class Executed extends Schema.Class<Executed>("Executed")({
   status: Schema.Int,
   output: Schema.String
@@ -108,7 +102,6 @@ export type MachineRequest =
   | ThrottleDisk
   | BreakDisk
   | MendDisk
-  | Balloon
   | Execute
   | GetMachine
 

@@ -23,6 +23,7 @@ const packageOf = {
   busybox: "busybox-static",
   openssl: "openssl",
   setpriv: "util-linux",
+  fallocate: "util-linux",
   ldd: "libc-bin",
   perl: "perl-base"
 } as const

@@ -7,6 +7,8 @@ import { Cut, Mend, PowerOff, PowerOn } from "#chaos/faults/action.ts"
 import type { NodeName, World } from "#chaos/lab/world.ts"
 import { Members } from "#protocols/membership.ts"
 import { KV, MAINTENANCE, type Method } from "#protocols/wire/etcd/methods.ts"
+import { attach } from "#supervisors/shell/attach.ts"
+import { Cloud, flatten } from "#supervisors/shell/cloud.ts"
 import { guestKernel, type Program, program } from "./programs.ts"
 import { qemuWorld } from "./qemu-world.ts"
 
@@ -78,6 +80,13 @@ withGuests(
       // Copies of one guest: what they draw by chance must not be the same.
       const members = yield* world.ask(first, `/${first}/cluster/membership`, new Members())
       t.is(new Set(members.map(({ bootId }) => bootId)).size, members.length)
+
+      // An operator's shell gets into the lab, and finds all that it consists of.
+      const door = lines.map((line) => /--data-directory (\S+)/.exec(line)?.[1]).find(Boolean)
+      const shell = new Cloud(yield* attach({ dataDirectory: door }))
+      const paths = flatten(yield* shell.tree("/lab")).map(({ path }) => path)
+      for (const path of ["switch", "gateway", "machines/node03", "clients"])
+        t.true(paths.includes(`/lab/${path}`), paths.join())
 
       yield* put(world, first, "before")
       const leader = yield* until(leaderAt(world, first), () => true)

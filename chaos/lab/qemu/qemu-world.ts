@@ -5,18 +5,18 @@
  * seconds. What it writes is recorded; when its power is cut, the disk is built anew from what was flushed and a part
  * of the rest, drawn by the seed. A machine that is reset, or a node that is killed, loses nothing of its disk.
  */
-import { mkdirSync, mkdtempSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
 import { Clock, Effect, Layer, Logger, Schedule, type Scope } from "effect"
+import { type Finding, unknown } from "#chaos/checkers/evidence.ts"
 import { type Action, type ActionTag, describeAction } from "#chaos/faults/action.ts"
-import { Prng } from "#chaos/sim/prng.ts"
 import { ActorFailed, InjectCrash } from "#protocols/runtime.ts"
 import { live } from "#supervisors/live.ts"
-import type { MemberDisk } from "../disks/crash-cuts.ts"
-import { beginLog, type LoggedDisk, rebuildAfterPowerLoss } from "../disks/power-loss.ts"
-import { type RealClients, realClients } from "../real-clients.ts"
-import { openRecord } from "../reaper.ts"
+import { crashCheck, lookIntoCrashes } from "../disks/crash-check.ts"
+import { DiskRecorder } from "../disks/disk-recorder.ts"
+import type { RealClients } from "../real-clients.ts"
+import { type LabRecord, openRecord } from "../reaper.ts"
 import {
   type Complaint,
   type NodeName,
@@ -28,9 +28,9 @@ import {
   type WorldOptions
 } from "../world.ts"
 import { memoryMebibytes } from "./guest-copy.ts"
-import { dataDirectory, mountPoint } from "./guest-disk.ts"
-import { etcdPort, type Lab, linksPort, openLab } from "./lab.ts"
-import { Balloon, BreakDisk, GuestNoted, MendDisk, Pause, PowerOff, Resume, ThrottleDisk } from "./machine.ts"
+import { type GuestDisk, Guests } from "./guests.ts"
+import { type Lab, linksPort, openLab } from "./lab.ts"
+import { BreakDisk, GuestNoted, Pause, Resume, ThrottleDisk } from "./machine.ts"
 import { NodeNetwork } from "./node-network.ts"
 import { MachineFailed } from "./qemu-process.ts"
 import { SetWeather } from "./switch-actor.ts"
@@ -38,6 +38,13 @@ import { SetWeather } from "./switch-actor.ts"
 const nodesMax = 9
 const readyMillisMax = 240_000
 const lookMillis = 200
+/** How often a moment is noted at which a power cut may be drawn later. */
+const momentMillis = 250
+const writesMax = 500_000
+/** For power cuts that are looked into when the run is over. */
+const crashesMillisMax = 20_000
+/** Images are built in memory where that is possible. */
+const workRoot = existsSync("/dev/shm") ? "/dev/shm" : tmpdir()
 /** A guest without so much does not live. */
 const mebibytesMin = 128
 
@@ -47,8 +54,6 @@ export interface QemuWorldOptions {
   /** Told each time before a machine boots, of the disk that it will have: with a new log, from what is there. */
   readonly onBoot?: (disk: GuestDisk) => void
 }
-
-export type GuestDisk = MemberDisk & LoggedDisk
 
 export const qemuWorld = (given: QemuWorldOptions = {}): WorldMaker => ({
   kind: "qemu",
@@ -90,6 +95,7 @@ const open = (
         membership: { probeIntervalMillis: 1_000 * slowness, probeTimeoutMillis: 200 * slowness }
       },
       seed,
+      slowness,
       folder,
       consoles: consolesIn(options.folder ?? folder),
       record,
@@ -102,14 +108,16 @@ const open = (
       ),
       Effect.mapError((fault) => (fault instanceof WorldBlocked ? fault : failed("open")(fault)))
     )
-    const clients = yield* realClients({
-      nodes: names.map((name) => ({ name, links: lab.at(name, linksPort), etcd: lab.at(name, etcdPort) })),
-      token: lab.token,
-      tls: { ca: lab.ca },
-      seed,
-      slowness
-    })
-    const guests = new Guests(lab, seed, onBoot)
+    const { clients } = lab
+    const guests = new Guests(lab, seed)
+    const recorder = new DiskRecorder(
+      names.slice(0, shape.nodes).map((name) => guests.disk(name)),
+      writesMax
+    )
+    guests.onBoot = (disk) => {
+      onBoot?.(disk)
+      if (recorder.has(disk.name)) recorder.logBegins(disk.name)
+    }
     const complaints = yield* complaintsOf(lab, guests)
     const fromMillis = yield* Clock.currentTimeMillis
     yield* Effect.forEach(
@@ -125,6 +133,13 @@ const open = (
     ).pipe(Effect.mapError(failed("begin")))
     const tookMillis = (yield* Clock.currentTimeMillis) - fromMillis
     note(`${shape.nodes} guests had power, and nodes that answer, after ${(tookMillis / 1_000).toFixed(1)} s`)
+    yield* Effect.forkScoped(
+      Effect.repeat(
+        Effect.sync(() => recorder.moment()),
+        Schedule.spaced(momentMillis)
+      )
+    )
+    yield* Effect.forkScoped(guests.keepLogsShort(note))
     const network = new NodeNetwork(names)
     const world: World = {
       kind: "qemu",
@@ -138,7 +153,7 @@ const open = (
         memory: `${memoryMebibytes} MiB for each guest`
       },
       ask: clients.ask,
-      etcd: clients.etcd,
+      etcd: recorder.watched(clients.etcd),
       strike: (action) =>
         Effect.mapError(
           strike(lab, guests, network, clients, action),
@@ -146,10 +161,34 @@ const open = (
         ),
       peerUrl: (node) => `https://${lab.host(node)}:${linksPort}`,
       residentBytes: (node) => residentBytes(lab, node),
-      complaints: () => complaints
+      complaints: () => complaints,
+      afterwards: Effect.suspend(() =>
+        guests.cuts === 0 || shape.spares > 0 || recorder.isFull
+          ? Effect.succeed([])
+          : Effect.map(crashesOf(guests, recorder, options, record), (finding) => [finding])
+      )
     }
     return world
   })
+
+/** After all machines are off, which takes their logs to an end. */
+const crashesOf = (
+  guests: Guests,
+  recorder: DiskRecorder,
+  { folder, seed, shape }: WorldOptions,
+  record: LabRecord
+): Effect.Effect<Finding> =>
+  Effect.gen(function* () {
+    const nodes = Array.from({ length: shape.nodes }, (_, index) => nodeName(index + 1))
+    yield* Effect.forEach(nodes, (name) => guests.halt(name))
+    const workFolder = mkdtempSync(join(workRoot, "ultracloud-crashes-"))
+    record.folder(workFolder)
+    const recording = { ...recorder.recording, disks: nodes.map((name) => guests.disk(name)) }
+    return yield* lookIntoCrashes(recording, {
+      ...{ seed, workFolder, keepFolder: folder },
+      millisMax: crashesMillisMax
+    })
+  }).pipe(Effect.catchAll(({ message }) => Effect.succeed(unknown(crashCheck, message))))
 
 /** Without KVM a guest is many times slower than this machine, and all of them share it. */
 const slownessOf = (count: number): number => Math.max(3, (2 * (count + 1)) / availableParallelism())
@@ -172,108 +211,6 @@ const ready = (clients: RealClients, name: NodeName): Effect.Effect<void, Machin
         })
     }),
     Effect.asVoid
-  )
-
-/** Machines with their disks and nodes, and what is meant to be the case with each. */
-class Guests {
-  readonly #lab: Lab
-  readonly #onBoot: QemuWorldOptions["onBoot"]
-  readonly #prng: Prng
-  readonly #on = new Set<NodeName>()
-  /** Nodes that are meant to run: the end of any other one is no news. */
-  readonly #running = new Set<NodeName>()
-
-  constructor(lab: Lab, seed: number, onBoot: QemuWorldOptions["onBoot"]) {
-    this.#lab = lab
-    this.#onBoot = onBoot
-    this.#prng = new Prng(seed)
-  }
-
-  isToRun(name: NodeName): boolean {
-    return this.#running.has(name)
-  }
-
-  /** The end of a machine that was not asked for. */
-  lost(name: NodeName): void {
-    this.#on.delete(name)
-    this.#running.delete(name)
-  }
-
-  disk(name: NodeName): GuestDisk {
-    const imagePath = this.#lab.diskPath(name)
-    const dataFolder = dataDirectory.slice(mountPoint.length)
-    return { name, dataFolder, imagePath, basePath: `${imagePath}.base`, logPath: `${imagePath}.log` }
-  }
-
-  powerOn(name: NodeName): Effect.Effect<void, MachineFailed> {
-    return Effect.suspend(() => {
-      if (this.#on.has(name)) return Effect.void
-      this.#on.add(name)
-      const disk = this.disk(name)
-      this.#onBoot?.(disk)
-      return Effect.zipRight(
-        ofDisk(name, beginLog(disk)),
-        this.#lab.boot(name, { from: "copy", log: disk.logPath })
-      )
-    })
-  }
-
-  /** With the power the disk loses what it had not flushed, or a part of it. */
-  powerOff(name: NodeName): Effect.Effect<void, MachineFailed> {
-    return Effect.suspend(() => {
-      if (!this.#on.has(name)) return Effect.void
-      this.lost(name)
-      const seed = Math.floor(this.#prng.next() * 2 ** 32)
-      const rebuilding = rebuildAfterPowerLoss(this.disk(name), { mode: "subset", seed })
-      return Effect.zipRight(this.#lab.machine(name, new PowerOff()), ofDisk(name, rebuilding))
-    })
-  }
-
-  /** The disk never was without power. */
-  reset(name: NodeName): Effect.Effect<void, MachineFailed> {
-    return Effect.suspend(() => {
-      if (!this.#on.has(name)) return Effect.void
-      const runs = this.#running.has(name)
-      this.lost(name)
-      return this.#lab
-        .machine(name, new PowerOff())
-        .pipe(Effect.zipRight(this.powerOn(name)), Effect.zipRight(runs ? this.start(name) : Effect.void))
-    })
-  }
-
-  start(name: NodeName): Effect.Effect<void, MachineFailed> {
-    return Effect.suspend(() => {
-      this.#running.add(name)
-      return Effect.asVoid(this.#lab.execute(name, `sh /lab/node start ${name}`))
-    })
-  }
-
-  end(name: NodeName, how: "stop" | "kill"): Effect.Effect<void, MachineFailed> {
-    return Effect.suspend(() => {
-      this.#running.delete(name)
-      return Effect.asVoid(this.#lab.execute(name, `sh /lab/node ${how}`))
-    })
-  }
-
-  fullDisk(name: NodeName): Effect.Effect<void, MachineFailed> {
-    return Effect.asVoid(this.#lab.execute(name, "sh /lab/disk full"))
-  }
-
-  fairDisk(name: NodeName): Effect.Effect<void, MachineFailed> {
-    return Effect.gen(this, function* () {
-      if (!this.#on.has(name)) return
-      yield* this.#lab.machine(name, new ThrottleDisk({ writesPerSecond: 0, bytesPerSecond: 0 }))
-      yield* this.#lab.machine(name, new MendDisk())
-      const again = this.#running.has(name) ? name : ""
-      yield* this.#lab.execute(name, `sh /lab/disk fair ${again}`)
-    })
-  }
-}
-
-const ofDisk = <A>(name: NodeName, effect: Effect.Effect<A, { readonly message: string }>) =>
-  Effect.mapError(
-    effect,
-    ({ message }) => new MachineFailed({ machine: name, doing: "rebuild its disk", reason: message })
   )
 
 const strike = (
@@ -318,10 +255,8 @@ const strike = (
       return Effect.asVoid(lab.execute(action.node, `/usr/bin/perl /lab/clock add ${action.millis / 1_000}`))
     case "ClockRate":
       return Effect.asVoid(lab.execute(action.node, `adjtimex -q -t ${tickOf(action.rate)}`))
-    case "MemoryPressure": {
-      const mebibytes = Math.max(mebibytesMin, memoryMebibytes - action.mebibytes)
-      return lab.machine(action.node, new Balloon({ mebibytes }))
-    }
+    case "MemoryPressure":
+      return guests.takeMemory(action.node, Math.min(action.mebibytes, memoryMebibytes - mebibytesMin))
     case "Crash": {
       const { node, path } = action
       const crash = new InjectCrash({ path, by: "chaos", reason: "a scenario of the chaos suite" })

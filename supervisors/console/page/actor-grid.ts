@@ -107,6 +107,7 @@ export class ActorGrid {
     selected: string | undefined,
     nowMillis: number
   ): void {
+    const scrolledLines = this.#shift(lines)
     this.#lines = lines
     this.#selected = selected
     this.#nowMillis = nowMillis
@@ -117,7 +118,19 @@ export class ActorGrid {
     setAttribute(this.#grid, "aria-rowcount", String(lines.length + 1))
     const height = `${lines.length * this.#lineHeight}px`
     if (this.#spacer.style.height !== height) this.#spacer.style.height = height
+    if (scrolledLines !== 0) this.#grid.scrollTop += scrolledLines * this.#lineHeight
     this.#fill()
+  }
+
+  /** By how many lines the active one moves, if it is in sight: what comes and goes above it moves nothing below. */
+  #shift(lines: ReadonlyArray<Line>): number {
+    const { clientHeight, scrollTop } = this.#grid
+    const first = Math.ceil(scrollTop / this.#lineHeight)
+    const last = first + Math.floor(clientHeight / this.#lineHeight) - 2
+    if (this.#active === undefined || first === 0 || lines === this.#lines) return 0
+    const before = this.#lines.findIndex(({ actor }) => actor.path === this.#active)
+    const now = lines.findIndex(({ actor }) => actor.path === this.#active)
+    return before < first || before > last || now < 0 ? 0 : now - before
   }
 
   /** Brings a line into sight and makes it the active one. */

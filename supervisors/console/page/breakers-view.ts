@@ -6,7 +6,7 @@ import { confirm } from "./dialog.ts"
 import { button, type Child, h, replace } from "./dom.ts"
 import { count, duration } from "./figures.ts"
 import { Polling } from "./polling.ts"
-import { card, pill } from "./table.ts"
+import { asking, card, pill } from "./table.ts"
 
 interface Scope {
   readonly zone: string | null
@@ -53,8 +53,8 @@ export class BreakersView implements View {
   readonly element: HTMLElement
   readonly #app: App
   readonly #polling: Polling
-  readonly #fleet = h("div", {})
-  readonly #breakers = h("div", {})
+  readonly #fleet = h("div", {}, asking())
+  readonly #breakers = h("div", {}, asking())
   #fleetKey = ""
   #breakersKey = ""
 
@@ -149,7 +149,7 @@ export class BreakersView implements View {
           : pill(state === "open" ? "stopped" : `stopped on ${tripped.length} of ${views.length}`, "down")
       ),
       grouped(views).map(({ nodes, text }) =>
-        h("p", {}, text, h("span", { class: "dim" }, ` · ${nodes.join(", ")}`))
+        h("p", {}, text, h("span", { class: "dim" }, ` · seen by ${nodes.join(", ")}`))
       ),
       h(
         "div",

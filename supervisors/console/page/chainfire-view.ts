@@ -6,7 +6,7 @@ import { button, type Child, h, replace, setText } from "./dom.ts"
 import { count, duration } from "./figures.ts"
 import { jsonView } from "./json-view.ts"
 import { Polling } from "./polling.ts"
-import { card, pill, table } from "./table.ts"
+import { asking, card, pill, table } from "./table.ts"
 
 interface Status {
   readonly member: number
@@ -61,11 +61,11 @@ export class ChainfireView implements View {
   readonly element: HTMLElement
   readonly #app: App
   readonly #polling: Polling
-  readonly #members = h("div", {})
-  readonly #keys = h("div", {})
+  readonly #members = h("div", {}, asking())
+  readonly #keys = h("div", {}, asking())
   readonly #keysCount = h("span", { class: "found-count", "aria-live": "polite" })
-  readonly #leases = h("div", {})
-  readonly #replacement = h("div", {})
+  readonly #leases = h("div", {}, asking())
+  readonly #replacement = h("div", {}, asking())
   readonly #prefix: HTMLInputElement
   readonly #rendered = new Map<HTMLElement, string>()
 
@@ -268,7 +268,9 @@ export class ChainfireView implements View {
           h("code", {}, lease),
           of === undefined ? "–" : duration(of.ttlSeconds * 1_000),
           of === undefined ? "–" : duration(of.grantedTtlSeconds * 1_000),
-          of === undefined ? "–" : of.keys.map(textOf).join(", ") || "none"
+          of === undefined || of.keys.length === 0
+            ? "none"
+            : h("code", { class: "value" }, of.keys.map(textOf).join(", "))
         ]),
         "There are none."
       ),

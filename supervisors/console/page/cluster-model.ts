@@ -55,6 +55,8 @@ interface NodeModel {
   actors: Map<number, Actor>
   byPath: Map<string, Actor>
   root: Actor | undefined
+  /** Stands for its tree until that has come: a node that is known of is shown, whatever it says. */
+  stub: Actor | undefined
   atMillis: number
   omitted: number
   unreachable: string
@@ -68,6 +70,8 @@ export interface Totals {
   readonly restartsLastMinute: number
   readonly nodes: number
   readonly unreachable: number
+  /** Nodes that were asked and have said nothing yet. */
+  readonly awaited: number
   readonly omitted: number
 }
 
@@ -87,11 +91,12 @@ export class ClusterModel {
   get roots(): ReadonlyArray<Actor> {
     return [...this.#nodes.values()]
       .toSorted((one, other) => (one.name < other.name ? -1 : 1))
-      .flatMap(({ root }) => (root === undefined ? [] : [root]))
+      .flatMap((node) => topOf(node) ?? [])
   }
 
   at(path: string): Actor | undefined {
-    return this.#nodes.get(path.split("/", 2)[1] ?? "")?.byPath.get(path)
+    const node = this.#nodes.get(path.split("/", 2)[1] ?? "")
+    return node?.byPath.get(path) ?? (node?.stub?.path === path ? node.stub : undefined)
   }
 
   *all(): Generator<Actor> {
@@ -109,7 +114,8 @@ export class ClusterModel {
       const known = this.#node(node)
       if (known.unreachable === unreachable) continue
       known.unreachable = unreachable
-      if (known.root !== undefined) sumUp(known.root, Number.POSITIVE_INFINITY)
+      const top = topOf(known)
+      if (top !== undefined) sumUp(top, Number.POSITIVE_INFINITY)
     }
   }
 
@@ -121,11 +127,14 @@ export class ClusterModel {
         actors: new Map(),
         byPath: new Map(),
         root: undefined,
+        stub: undefined,
         atMillis: 0,
         omitted: 0,
         unreachable: ""
       }
+      found.stub = actorOf(found, stubRow(name), undefined)
       this.#nodes.set(name, found)
+      this.shape++
     }
     return found
   }
@@ -168,33 +177,13 @@ export class ClusterModel {
   #add(node: NodeModel, row: Row, seen?: ReadonlyMap<string, Actor>): void {
     const parent = node.actors.get(row.parent)
     const path = `${parent?.path ?? ""}/${row.name}`
-    const known = seen?.get(path)
-    const actor: Actor = {
-      id: row.id,
-      home: node,
-      node: node.name,
-      path,
-      name: row.name,
-      depth: parent === undefined ? 0 : parent.depth + 1,
-      parent,
-      children: [],
-      row,
-      rate: 0,
-      busy: 0,
-      history: known?.history ?? [],
-      crashedMillis: known?.crashedMillis ?? Number.NEGATIVE_INFINITY,
-      restartedMillis: known?.restartedMillis ?? Number.NEGATIVE_INFINITY,
-      restarts: known?.restarts ?? 0,
-      total: 1,
-      unwell: 0,
-      rateBelow: 0,
-      queuedBelow: 0,
-      newsMillis: Number.NEGATIVE_INFINITY
-    }
+    const actor = actorOf(node, row, parent, seen?.get(path))
     node.actors.set(row.id, actor)
     node.byPath.set(actor.path, actor)
-    if (parent === undefined) node.root = actor
-    else insert(parent.children, actor)
+    if (parent === undefined) {
+      node.root = actor
+      node.stub = undefined
+    } else insert(parent.children, actor)
     this.shape++
   }
 
@@ -231,6 +220,7 @@ export class ClusterModel {
     if (typeof path !== "string") return false
     const actor = this.at(path)
     if (actor === undefined) return false
+    const wasDown = isDown(actor, nowMillis)
     if (event._tag === "ActorFailed") {
       actor.crashedMillis = nowMillis
       actor.row = { ...actor.row, lastCrash: firstLine(event["cause"]) }
@@ -241,22 +231,26 @@ export class ClusterModel {
       const incarnation = Number(event["incarnation"])
       if (incarnation > actor.row.incarnation) actor.row = { ...actor.row, incarnation, status: "running" }
     } else return false
+    // The sums of the last sample, but for what the event has changed.
+    const moreUnwell = Number(isDown(actor, nowMillis)) - Number(wasDown)
     for (let above: Actor | undefined = actor; above !== undefined; above = above.parent) {
       above.newsMillis = nowMillis
+      above.unwell += moreUnwell
     }
     return true
   }
 
   totals(nowMillis: number): Totals {
     while ((this.#restarts[0] ?? nowMillis) < nowMillis - newsMillisMax) this.#restarts.shift()
-    const sums = { actors: 0, unwell: 0, rate: 0, queued: 0, unreachable: 0, omitted: 0 }
-    for (const { omitted, root, unreachable } of this.#nodes.values()) {
+    const sums = { actors: 0, unwell: 0, rate: 0, queued: 0, unreachable: 0, awaited: 0, omitted: 0 }
+    for (const { omitted, root, stub, unreachable } of this.#nodes.values()) {
       sums.actors += root?.total ?? 0
-      sums.unwell += root?.unwell ?? 0
+      sums.unwell += (root ?? stub)?.unwell ?? 0
       sums.rate += root?.rateBelow ?? 0
       sums.queued += root?.queuedBelow ?? 0
       sums.omitted += omitted
       if (unreachable !== "") sums.unreachable++
+      else if (root === undefined) sums.awaited++
     }
     return { ...sums, restartsLastMinute: this.#restarts.length, nodes: this.#nodes.size }
   }
@@ -267,6 +261,7 @@ export const healthOf = (
   nowMillis: number
 ): Health => {
   if (home.unreachable !== "") return parent === undefined ? "down" : "unknown"
+  if (row.status === awaited) return "unknown"
   if (row.status === "suspended") return "queued"
   if (row.status !== "running") return "down"
   if (Math.max(crashedMillis, restartedMillis) > nowMillis - newsMillisMax) return "restarted"
@@ -277,7 +272,7 @@ export const healthOf = (
 export const stateOf = (actor: Actor, nowMillis: number): string => {
   switch (healthOf(actor, nowMillis)) {
     case "unknown":
-      return "unknown"
+      return actor.row.status === awaited ? awaited : "unknown"
     case "restarted":
       return "restarted"
     default:
@@ -286,6 +281,53 @@ export const stateOf = (actor: Actor, nowMillis: number): string => {
 }
 
 const statusWords: Readonly<Record<string, string>> = { down: "stopped" }
+
+const isDown = (actor: Actor, nowMillis: number): boolean => healthOf(actor, nowMillis) === "down"
+
+const topOf = ({ root, stub }: NodeModel): Actor | undefined => root ?? stub
+
+/** The status of a node that was asked for its tree, and has not answered since it is known. */
+const awaited = "asked"
+
+const stubRow = (name: string): Row => ({
+  id: 0,
+  parent: 0,
+  place: 0,
+  name,
+  kind: "node",
+  role: "",
+  status: awaited,
+  incarnation: 0,
+  mailbox: 0,
+  handled: 0,
+  dropped: 0,
+  handlerMillis: 0,
+  lastCrash: ""
+})
+
+/** As it begins; what the page has seen of its path before stays. */
+const actorOf = (home: NodeModel, row: Row, parent: Actor | undefined, known?: Actor): Actor => ({
+  id: row.id,
+  home,
+  node: home.name,
+  path: `${parent?.path ?? ""}/${row.name}`,
+  name: row.name,
+  depth: parent === undefined ? 0 : parent.depth + 1,
+  parent,
+  children: [],
+  row,
+  rate: 0,
+  busy: 0,
+  history: known?.history ?? [],
+  crashedMillis: known?.crashedMillis ?? Number.NEGATIVE_INFINITY,
+  restartedMillis: known?.restartedMillis ?? Number.NEGATIVE_INFINITY,
+  restarts: known?.restarts ?? 0,
+  total: row.status === awaited ? 0 : 1,
+  unwell: 0,
+  rateBelow: 0,
+  queuedBelow: 0,
+  newsMillis: Number.NEGATIVE_INFINITY
+})
 
 /** The actor and everything below it, in the order of the tree. */
 export function* below(actor: Actor): Generator<Actor> {
@@ -306,7 +348,7 @@ const measure = (actor: Actor, before: Row | undefined, seconds: number): void =
 }
 
 const sumUp = (actor: Actor, nowMillis: number): void => {
-  actor.total = 1
+  actor.total = actor.row.status === awaited ? 0 : 1
   actor.unwell = healthOf(actor, nowMillis) === "down" ? 1 : 0
   actor.rateBelow = actor.rate
   actor.queuedBelow = actor.row.mailbox

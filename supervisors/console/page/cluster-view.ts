@@ -10,7 +10,7 @@ import { button, type Child, h, replace } from "./dom.ts"
 import { coordinatorPath, type Failover, failoverView } from "./failover-card.ts"
 import { clock, count, duration } from "./figures.ts"
 import { Polling } from "./polling.ts"
-import { card, pill, table } from "./table.ts"
+import { asking, card, pill, table } from "./table.ts"
 
 interface Member {
   readonly name: string
@@ -88,7 +88,7 @@ export class ClusterView implements View {
   readonly element: HTMLElement
   readonly #app: App
   readonly #polling: Polling
-  readonly #content = h("div", { class: "cards" })
+  readonly #content = h("div", { class: "cards" }, card("Cluster", "", asking()))
   #key = ""
 
   constructor(app: App) {

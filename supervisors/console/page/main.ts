@@ -329,7 +329,9 @@ const askForToken = (): void => {
           { class: "dim" },
           "It is in the file ",
           h("code", {}, "token"),
-          " of the node's data directory."
+          " of the node's data directory; ",
+          h("code", {}, "ultracloud console"),
+          " says where."
         )
       )
     ),

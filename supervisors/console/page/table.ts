@@ -50,3 +50,6 @@ export const pill = (
 
 export const card = (title: string, hint: string, ...content: ReadonlyArray<Child>): HTMLElement =>
   h("section", { class: "card" }, h("h2", {}, title, hint !== "" && h("small", {}, ` ${hint}`)), content)
+
+/** Until there is an answer. */
+export const asking = (): HTMLElement => h("p", { class: "dim" }, "Asking the nodes…")

@@ -128,7 +128,7 @@ const wordTest = (word: string, nowMillis: number): Matches => {
   if (key === "is") {
     switch (value) {
       case "down":
-        return ({ row }) => row.status !== "running" && row.status !== "suspended"
+        return (actor) => healthOf(actor, nowMillis) === "down"
       case "suspended":
         return ({ row }) => row.status === "suspended"
       case "crashed":

@@ -221,17 +221,16 @@ export class TreeView implements View {
     const totals = model.totals(nowMillis)
     const tile = (key: string, value: string, hint: string, severity: "good" | "warn" | "bad" | "" = "") =>
       this.#tiles.get(key)?.show(value, hint, severity)
-    const { unreachable } = totals
-    tile(
-      "nodes",
-      count(totals.nodes),
-      unreachable > 0
-        ? unreachable === 1
-          ? "1 does not answer"
-          : `${unreachable} do not answer`
-        : "all answer",
-      unreachable > 0 ? "bad" : "good"
-    )
+    const { awaited, unreachable } = totals
+    if (unreachable > 0) {
+      tile(
+        "nodes",
+        count(totals.nodes),
+        `${unreachable} ${unreachable === 1 ? "does" : "do"} not answer`,
+        "bad"
+      )
+    } else if (awaited > 0) tile("nodes", count(totals.nodes), `${awaited} asked`)
+    else tile("nodes", count(totals.nodes), "all answer", "good")
     tile("actors", count(totals.actors), totals.omitted > 0 ? `${count(totals.omitted)} more` : "in the tree")
     tile(
       "down",

@@ -1,0 +1,197 @@
+/** The package in the hands of somebody who has no checkout: it installs, it runs, and programs can be written with it. */
+import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import test from "ava"
+import { stopMillis } from "../local-nodes.ts"
+import { Installed, manifest } from "./fixtures/installed.ts"
+import { client, office, wrong } from "./fixtures/programs.ts"
+
+const run = promisify(execFile)
+const etcdctlInstalled = spawnSync("etcdctl", ["version"]).status === 0
+/** A network of its own, where the ports of `ultracloud up` are free whatever else runs here. */
+const alone = ["--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+const canBeAlone = spawnSync("unshare", [...alone, "true"]).status === 0
+
+let installed: Installed
+
+test.before("it is built, packed and installed", async (t) => {
+  t.timeout(240_000)
+  installed = await Installed.make()
+  for (const [name, text] of Object.entries({ client, office, wrong })) installed.write(`${name}.ts`, text)
+  const { build, install } = installed.tookMillis
+  t.log(`built and packed in ${(build / 1_000).toFixed(1)} s, installed in ${(install / 1_000).toFixed(1)} s`)
+})
+
+test.after.always(() => installed?.remove())
+
+test("there is nothing in it but what runs, its types, and the docs", (t) => {
+  const others = installed.packed.filter(
+    (path) =>
+      !/^(LICENSE|README\.md|package\.json|dist\/package\.json)$/.test(path) &&
+      !/^docs\/(components\/)?[\w-]+\.md$/.test(path) &&
+      !/^dist\/(protocols|actors|supervisors)\/[\w/-]+(\.js|\.d\.ts)$/.test(path) &&
+      !/^dist\/supervisors\/console\/page\/\w+\.(html|css|svg)$/.test(path) &&
+      !/^dist\/systemd\/ultracloud(@\.service|\.sysusers\.conf)$/.test(path)
+  )
+  t.deepEqual(others, ["dist/actors/platform/cell-orphan-watch.mjs"])
+  t.deepEqual(
+    installed.packed.filter((path) =>
+      /\.(test|bench)\.|\/fixtures\/|^dist\/supervisors\/package\//.test(path)
+    ),
+    []
+  )
+  for (const path of [
+    "supervisors/main",
+    "supervisors/console/page/main",
+    "actors/platform/store-verify-main"
+  ])
+    t.true(installed.packed.includes(`dist/${path}.js`), path)
+})
+
+test("what npm runs before it packs is what was packed here", (t) => {
+  t.is(manifest.scripts["prepack"], "npm run build")
+  t.is(manifest.scripts["build"], "node supervisors/package/build-main.ts")
+})
+
+test("npx finds the command, and its version is that of the package", async (t) => {
+  const { stdout } = await run("npx", ["--no-install", "ultracloud", "--version"], { cwd: installed.folder })
+  t.is(stdout.trim(), manifest.version)
+})
+
+test("an older Node is told so in one line", async (t) => {
+  t.is(manifest.engines.node, ">=24")
+  const pretend = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "22.9.0" } })`
+  const main = join(installed.folder, "node_modules/ultracloud/dist/supervisors/main.js")
+  const args = ["--import", `data:text/javascript,${encodeURIComponent(pretend)}`, main, "--version"]
+  const failed = await t.throwsAsync<Error & { readonly stderr: string; readonly code: number }>(
+    run(process.execPath, args)
+  )
+  t.is(failed?.code, 1)
+  t.regex(failed?.stderr ?? "", /^ultracloud: this is Node 22\.9\.0, and ultracloud needs 24 or later: .+\n$/)
+})
+
+test("what is left out says where it is to be had", async (t) => {
+  for (const [command, instead] of [
+    ["chaos", "npm run chaos"],
+    ["bench", "npm run bench"]
+  ] as const) {
+    const failed = await t.throwsAsync<Error & { readonly stderr: string; readonly code: number }>(
+      run(installed.command, [command])
+    )
+    t.is(failed?.code, 3)
+    t.regex(failed?.stderr ?? "", new RegExp(`^ultracloud: .+ not part of this package: .+${instead}\n$`))
+  }
+})
+
+test("programs are checked against its types, and one with actors of its own runs them in a second process", async (t) => {
+  t.regex(
+    await installed.typeCheck(),
+    /^[^\n]*wrong\.ts\(\d+,\d+\): error TS2322: Type 'number' is not assignable to type 'string'\.$/
+  )
+  const { stdout } = await run(process.execPath, ["office.ts"], { cwd: installed.folder, timeout: 60_000 })
+  t.regex(stdout, /^a clerk in process \d+\n$/)
+})
+
+const withSystemd = spawnSync("systemd-analyze", ["--version"]).status === 0 ? test : test.skip
+
+// Skipped where there is no systemd to ask.
+withSystemd("systemd has nothing to say against the unit, and leaves a node time to stop", async (t) => {
+  const folder = join(installed.folder, "node_modules/ultracloud/dist/systemd")
+  const unit = readFileSync(join(folder, "ultracloud@.service"), "utf8")
+  const found = unit.replace("ExecStart=ultracloud ", `ExecStart=${installed.command} `)
+  t.not(found, unit)
+  installed.write("ultracloud@.service", found)
+  const path = join(installed.folder, "ultracloud@.service")
+  const { stderr, stdout } = await run("systemd-analyze", ["verify", "--man=no", path])
+  t.is(`${stdout}${stderr}`, "")
+  t.true(Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)?.[1]) * 1_000 > stopMillis)
+  await t.notThrowsAsync(run("systemd-sysusers", ["--dry-run", join(folder, "ultracloud.sysusers.conf")]))
+})
+
+const upTest = etcdctlInstalled && canBeAlone ? test : test.skip
+
+// Skipped without etcdctl, or where nobody may have a network of his own (unshare, as root).
+upTest("ultracloud up answers etcdctl, a browser, a shell and a program, and stops in order", async (t) => {
+  t.timeout(120_000)
+  const fromMillis = performance.now()
+  // What follows replaces this process, which therefore is the node.
+  const node = spawn("unshare", [...alone, installed.command, "up"], { cwd: installed.folder })
+  let said = ""
+  for (const stream of [node.stdout, node.stderr]) stream.on("data", (text: Buffer) => (said += text))
+  try {
+    const within = async (...args: ReadonlyArray<string>): Promise<string> => {
+      const { stdout } = await run("nsenter", [`--net=/proc/${node.pid}/ns/net`, ...args], {
+        cwd: installed.folder,
+        env: { ...process.env, ETCDCTL_API: "3" },
+        timeout: 30_000
+      })
+      return stdout
+    }
+    await until(
+      () => said.includes("the console is at"),
+      () => `no node: ${said}`
+    )
+    t.is(await within("etcdctl", "put", "greeting", "hello"), "OK\n")
+    t.log(`started, and written to, in ${((performance.now() - fromMillis) / 1_000).toFixed(1)} s`)
+
+    t.regex(await within("curl", "--silent", "http://127.0.0.1:7780/"), /src="\/page\/main\.js"/)
+    const scripts = await everyScript((path) =>
+      within("curl", "--silent", "--fail", `http://127.0.0.1:7780${path}`)
+    )
+    t.true(scripts.size > 20, `${[...scripts].join()}`)
+
+    const program = join(installed.folder, "client.ts")
+    t.regex(await within(process.execPath, program), /^\/node01\/cluster \/node01\/chainfire /)
+
+    const backup = ["backup", "--out", "saved.db", "--json"]
+    t.regex(await within(installed.command, ...backup), /"file":"saved\.db"/)
+    const restore = ["restore", "--snapshot", "saved.db", "--data-directory", "restored"]
+    t.regex(await within(installed.command, ...restore), /^restored has revision 2, 1 versions of keys /)
+
+    // The annex is a process of its own, of which the package has the first module.
+    const annex = /annex runs in process (\d+)/.exec(said)?.[1]
+    process.kill(Number(annex), "SIGKILL")
+    await until(
+      () => /restarted\s+\/node01\/annex \(life 2\)/.test(said),
+      () => `no new annex: ${said}`
+    )
+  } finally {
+    await stopped(node)
+  }
+  t.is(node.exitCode, 0, said)
+  t.regex(said, /stopped\s+\/node01\/chainfire/)
+})
+
+/** Follows the imports of the page's first module; a file that is missing fails. */
+const everyScript = async (
+  load: (path: string) => Promise<string>,
+  path = "/page/main.js",
+  seen = new Set<string>()
+): Promise<ReadonlySet<string>> => {
+  if (seen.has(path)) return seen
+  seen.add(path)
+  const text = await load(path)
+  for (const [, from] of text.matchAll(/from "(\.[^"]+)"/g))
+    await everyScript(load, new URL(from ?? "", `http://page${path}`).pathname, seen)
+  return seen
+}
+
+const until = async (condition: () => boolean, otherwise: () => string): Promise<void> => {
+  const untilMillis = performance.now() + 30_000
+  while (!condition()) {
+    if (performance.now() > untilMillis) throw new Error(otherwise())
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+const stopped = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exit = once(child, "exit")
+  child.kill("SIGINT")
+  const overdue = setTimeout(() => child.kill("SIGKILL"), 20_000)
+  await exit
+  clearTimeout(overdue)
+}
