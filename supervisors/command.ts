@@ -57,8 +57,6 @@ const running = <E = never, R = never>(options: NodeOptions, show?: Show<E, R>) 
     Effect.mapError(() => new NodeFailed())
   )
 
-const command = commandOf(process.argv, process.env["npm_lifecycle_event"], process.cwd())
-
 const alone = Effect.suspend(() => {
   const name = "node01"
   const dataDirectory = `work/${name}`

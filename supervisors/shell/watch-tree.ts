@@ -61,7 +61,12 @@ const redraw = (system: ActorSystem<never>, recent: Array<string>, known?: Known
         const drawn = drawTree({ ...now, tree }, then, { colour: true, columns })
         return left === 0 ? drawn : [...drawn, `… and ${left} more below these`]
       }
-      const head = nextSteps({ ...known, what: `${system.name} ${state}`, console: consoleOf(system) })
+      const what = `${system.name} ${state}`
+      const console = consoleOf(system)
+      const head =
+        known === undefined
+          ? [`UltraCloud: ${what}, Ctrl-C stops it. Console: ${console ?? "not open"}`]
+          : nextSteps({ ...known, what, console })
       const shown = screenLines(
         {
           head: [...head, ...processesOf(now.tree, system)].map((line) => line.slice(0, columns)),
@@ -76,9 +81,9 @@ const redraw = (system: ActorSystem<never>, recent: Array<string>, known?: Known
   })
 
 /** The tree twice, a second apart, so that it has rates; from then on only what happens. */
-const printTree = (system: ActorSystem<never>, known: Known) =>
+const printTree = (system: ActorSystem<never>, known?: Known) =>
   Effect.gen(function* () {
-    yield* sayWhenReady(system, known)
+    if (known !== undefined) yield* sayWhenReady(system, known)
     const before = yield* look(system)
     yield* Effect.sleep("1 second")
     const now = yield* look(system)
