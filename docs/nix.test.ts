@@ -68,18 +68,25 @@ withNix(
       components: {
         chainfire: { quotaBytes: 4_294_967_296, autoCompaction: { mode: "periodic", retention: "30m" } }
       },
-      limits: { shells: { clientsMax: 5 }, links: { connectionsMax: 10_000 } }
+      limits: { shells: { clientsMax: 5 }, links: { connectionsMax: 10_000 } },
+      log: { level: "warn" },
+      telemetry: { otlp: "http://10.0.0.9:4318", ratio: 0.25, intervalMillis: 2_000 },
+      stopMillis: 20_000
     })
+    t.deepEqual(cluster.nodes[1]?.health, { host: "127.0.0.1", port: 9_100 })
     // What is left out is said by the profile, and not by the options.
     t.is(cluster.nodes[0].tls?.clientCertificates, "needed")
     const written = `profile: three-node-control-plane
 cluster: west
 nodes:
   - { name: node01, host: 10.0.0.1, zone: zone-a, tls: &tls { certificate: /etc/ultracloud/node.pem, key: /etc/ultracloud/node.key, authority: /etc/ultracloud/ca.pem } }
-  - { name: node02, host: 10.0.0.2, zone: zone-b, tls: *tls, links: 7711 }
+  - { name: node02, host: 10.0.0.2, zone: zone-b, tls: *tls, links: 7711, health: { port: 9100 } }
   - { name: node03, host: 10.0.0.3, zone: zone-c, tls: *tls }
 components: { chainfire: { quotaBytes: 4294967296, autoCompaction: { retention: 30m } } }
 limits: { shells: { clientsMax: 5 } }
+log: { level: warn }
+telemetry: { otlp: "http://10.0.0.9:4318", ratio: 0.25 }
+stopMillis: 20000
 `
     const byHand = Either.getOrThrowWith(clusterOf(written, "c.yaml"), ({ message }) => new Error(message))
     t.is(clusterDigest(cluster), clusterDigest(byHand))
@@ -121,5 +128,10 @@ withNix("what an option does not take is refused where it is evaluated", async (
   )
   t.regex(await refusal(`{ nodes = [ { ${node} etdc = 1; } ]; }`), /there is no option etdc/)
   t.regex(await refusal("{ nodes = [ { } ]; }"), /nodes\.0\.name: is needed and was not said/)
+  t.regex(
+    await refusal("{ telemetry.ratio = 1.5; }"),
+    /telemetry\.ratio: expected a number from 0 to 1, got 1\.5/
+  )
+  t.regex(await refusal("{ stopMillis = 30000; }"), /stopMillis: expected an integer from 1000 to 25000/)
   t.regex(await refusal('{ cluster = "West"; }'), /ultracloud\.cluster\.cluster: expected a string like/)
 })

@@ -47,6 +47,25 @@ in
           defaultText = "7780";
           description = "The port of the web console, on the loopback of the node whatever its host is; 0 is none.";
         };
+        health = mkOption {
+          type = types.nullOr (types.submodule {
+            options = {
+              host = mkOption {
+                type = types.nullOr types.nonEmptyStr;
+                default = null;
+                defaultText = "\"127.0.0.1\"";
+                description = "The name or address it listens on. Whoever reaches it may ask: there is no login, and no TLS.";
+              };
+              port = mkOption {
+                type = types.nullOr (types.ints.between 0 65535);
+                default = null;
+                description = "The port; 0 is any that is free, and the log says which. Without it ten above `console`, and none where that is 0.";
+              };
+            };
+          });
+          default = null;
+          description = "Where programs ask how the node is, and read its numbers.";
+        };
         zone = mkOption {
           type = types.nullOr types.nonEmptyStr;
           default = null;
@@ -351,5 +370,55 @@ in
     });
     default = { };
     description = "How patient nodes are with each other.";
+  };
+  log = mkOption {
+    type = types.nullOr (types.submodule {
+      options = {
+        level = mkOption {
+          type = types.nullOr (types.enum [ "debug" "info" "warn" "error" ]);
+          default = null;
+          defaultText = "\"info\"";
+          description = "What is logged at first, and all that is worse; in the shell it is changed until the next start.";
+        };
+        format = mkOption {
+          type = types.nullOr (types.enum [ "json" "pretty" ]);
+          default = null;
+          description = "One object of JSON a line, or lines for people; without it JSON, unless the output is a terminal.";
+        };
+      };
+    });
+    default = null;
+    description = "What nodes log, and how.";
+  };
+  telemetry = mkOption {
+    type = types.nullOr (types.submodule {
+      options = {
+        otlp = mkOption {
+          type = types.nullOr types.nonEmptyStr;
+          default = null;
+          description = "The collector that spans go to, by OTLP over HTTP, at `/v1/traces` below it; without it nothing is traced.";
+        };
+        ratio = mkOption {
+          type = types.nullOr (types.numbers.between 0 1);
+          default = null;
+          defaultText = "1";
+          description = "Of the requests that come without a trace, the share that gets one.";
+        };
+        intervalMillis = mkOption {
+          type = types.nullOr (types.ints.between 1 600000);
+          default = null;
+          defaultText = "2000";
+          description = "How long spans are gathered, at most.";
+        };
+      };
+    });
+    default = null;
+    description = "Where traces go, and how many.";
+  };
+  stopMillis = mkOption {
+    type = types.nullOr (types.ints.between 1000 25000);
+    default = null;
+    defaultText = "15000";
+    description = "What a node that is told to stop may take, all in all; then it says who had not ended, and the process ends.";
   };
 }

@@ -10,7 +10,8 @@ import { Effect, Schema } from "effect"
 import { linkAddress } from "#actors/platform/link-address.ts"
 import type { Cluster, WrittenCluster } from "./cluster-file/cluster-schema.ts"
 import { defaultPorts, type Node, reachedAt } from "./cluster-file/node-schema.ts"
-import type { NodeOptions } from "./node.ts"
+import type { OperatedOptions } from "./node/operated.ts"
+import type { TraceOptions } from "./node/traces.ts"
 import {
   type ChainfireMember,
   type ChainfireMembers,
@@ -56,7 +57,7 @@ export const nodeOptions = (
   cluster: Cluster,
   name: string,
   file = ""
-): Effect.Effect<NodeOptions, SpecRefused> =>
+): Effect.Effect<OperatedOptions, SpecRefused> =>
   Effect.gen(function* () {
     const own = cluster.nodes.find((node) => node.name === name)
     if (own === undefined) {
@@ -66,8 +67,8 @@ export const nodeOptions = (
         reason: `it has no node ${name}, only ${known}`
       })
     }
-    const { advertise, console, dataDirectory, dialFrom, etcd, host, links, tls, zone } = own
-    const { limits, timing } = cluster
+    const { advertise, console, dataDirectory, dialFrom, etcd, health, host, links, tls, zone } = own
+    const { limits, log, stopMillis, telemetry, timing } = cluster
     const read = (path: string) => readText(cluster, path)
     return {
       name,
@@ -89,6 +90,8 @@ export const nodeOptions = (
       zone,
       clientPort: etcd,
       ...(console !== 0 && { consolePort: console }),
+      healthHost: health.host,
+      ...(health.port !== undefined && { healthPort: health.port }),
       config: { file, digest: clusterDigest(cluster) },
       chainfire: chainfireOf(cluster, own),
       store: storeOf(cluster),
@@ -98,6 +101,10 @@ export const nodeOptions = (
       etcdLimits: { ...limits.etcd, ...messageLimits(cluster) },
       timing,
       roles: cluster.roles,
+      logLevel: log.level,
+      ...(log.format !== undefined && { logFormat: log.format }),
+      traces: tracesOf(telemetry),
+      stopMillis,
       work: []
     }
   })
@@ -124,6 +131,11 @@ export const storeOf = ({ components: { chainfire } }: Cluster): StoreOptions =>
     }
   }
 }
+
+const tracesOf = ({ otlp, ...others }: Cluster["telemetry"]): Partial<TraceOptions> => ({
+  ...others,
+  ...(otlp !== undefined && { endpoint: otlp })
+})
 
 /** Around a request, as etcd has it; and for a plain one, which is in base64. */
 const messageLimits = ({ components: { chainfire } }: Cluster) => {

@@ -38,8 +38,7 @@ import { consoleCommand } from "./console/console-command.ts"
 import { live } from "./live.ts"
 import { nodesMax, runLocalNodes } from "./local-nodes.ts"
 import { EnvironmentRefused } from "./node/environment.ts"
-import { runOperated, type Show } from "./node/operated.ts"
-import type { NodeOptions } from "./node.ts"
+import { type OperatedOptions, runOperated, type Show } from "./node/operated.ts"
 import { shell } from "./shell/shell-command.ts"
 import { commandOf } from "./shell/start-screen.ts"
 import { watchTree } from "./shell/watch-tree.ts"
@@ -51,7 +50,7 @@ class NodeFailed extends Data.TaggedError("NodeFailed") {}
 
 const command = commandOf(process.argv, process.env["npm_lifecycle_event"], process.cwd())
 
-const running = <E = never, R = never>(options: NodeOptions, show?: Show<E, R>) =>
+const running = <E = never, R = never>(options: OperatedOptions, show?: Show<E, R>) =>
   runOperated(options, show).pipe(
     Effect.tapError((fault) => (fault instanceof EnvironmentRefused ? complain(fault.message) : Effect.void)),
     Effect.mapError(() => new NodeFailed())

@@ -14,6 +14,8 @@ rec {
     enum = words: mk "one of ${builtins.toJSON words}" (value: builtins.elem value words);
     ints.between = low: high: mk "an integer from ${toString low} to ${toString high}"
       (value: builtins.isInt value && value >= low && value <= high);
+    numbers.between = low: high: mk "a number from ${toString low} to ${toString high}"
+      (value: (builtins.isInt value || builtins.isFloat value) && value >= low && value <= high);
     nullOr = inner: { name = "null or ${inner.name}"; merge = path: value:
       if value == null then null else inner.merge path value; };
     listOf = inner: { name = "a list"; merge = path: value:

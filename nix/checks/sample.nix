@@ -13,12 +13,15 @@ let
     cluster = "west";
     nodes = [
       { name = "node01"; host = "10.0.0.1"; zone = "zone-a"; inherit tls; }
-      { name = "node02"; host = "10.0.0.2"; zone = "zone-b"; links = 7711; inherit tls; }
+      { name = "node02"; host = "10.0.0.2"; zone = "zone-b"; links = 7711; health.port = 9100; inherit tls; }
       { name = "node03"; host = "10.0.0.3"; zone = "zone-c"; inherit tls; }
     ];
     components.chainfire.quotaBytes = 4294967296;
     components.chainfire.autoCompaction.retention = "30m";
     limits.shells.clientsMax = 5;
+    log.level = "warn";
+    telemetry = { otlp = "http://10.0.0.9:4318"; ratio = 0.25; };
+    stopMillis = 20000;
   };
   config = lib.evalModules {
     modules = [

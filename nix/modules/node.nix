@@ -80,6 +80,7 @@ in
         RestartSec = 1;
         # Stops in order on this one, for which its supervisors have their deadlines.
         KillSignal = "SIGINT";
+        # Above stopMillis of the cluster file, of which the most is 25 s.
         TimeoutStopSec = 30;
         LimitNOFILE = 65536;
 

@@ -205,6 +205,7 @@ test("no text crashes it, and every answer is lines with places", (t) => {
 test("no value crashes it either", (t) => {
   const key = fc.constantFrom(
     ...["profile", "cluster", "nodes", "roles", "components", "limits", "timing", "name", "tls", "host"],
+    ...["log", "level", "telemetry", "otlp", "ratio", "stopMillis", "health", "port"],
     ...["chainfire", "etcd", "links", "autoCompaction", "retention", "__proto__", "toString", "zone"]
   )
   const { value } = fc.letrec((tie) => ({

@@ -8,15 +8,18 @@
  *   components   what can be set of the parts that nodes run
  *   limits       how much a node serves at once
  *   timing       how patient nodes are with each other
+ *   log, telemetry, stopMillis   what nodes tell, and how long they may take to stop; see operation-schema.ts
  *
  * What holds between keys is checked here when each of them alone is as it should be.
  */
 import { Schema } from "effect"
 import { isLoopback } from "#actors/platform/link-address.ts"
+import { stopMillisDefault } from "../node/stop-deadline.ts"
 import { Components } from "./components-schema.ts"
 import { Name, needed, optional, section, withDefault, word } from "./key.ts"
 import { Limits } from "./limits-schema.ts"
 import { type Node, Nodes, reachedAt } from "./node-schema.ts"
+import { Log, StopMillis, Telemetry } from "./operation-schema.ts"
 import { demandsOf, profileNames } from "./profiles.ts"
 import { Timing } from "./timing-schema.ts"
 
@@ -34,24 +37,33 @@ const Keys = Schema.Struct({
   ),
   components: section(Components, "What can be set of the parts that nodes run."),
   limits: section(Limits, "How much a node serves at once."),
-  timing: section(Timing, "How patient nodes are with each other.")
+  timing: section(Timing, "How patient nodes are with each other."),
+  log: section(Log, "What nodes log, and how."),
+  telemetry: section(Telemetry, "Where traces go, and how many."),
+  stopMillis: withDefault(
+    StopMillis,
+    stopMillisDefault,
+    "What a node that is told to stop may take, all in all; then it says who had not ended, and the process ends."
+  )
 })
 type Keys = typeof Keys.Type
 
-/** Of what no two nodes may have the same. */
+/** Of what no two nodes may have the same; undefined is nothing that anybody could have. */
 const unlike =
-  (what: string, key: keyof Node, of: (node: Node) => string) =>
+  (what: string, key: keyof Node, of: (node: Node) => string | undefined) =>
   ({ nodes }: Keys): ReadonlyArray<Schema.FilterIssue> => {
     const owners = new Map<string, string>()
     return nodes.flatMap((node, index) => {
-      const owner = owners.get(of(node))
-      if (owner === undefined) owners.set(of(node), node.name)
+      const own = of(node)
+      if (own === undefined) return []
+      const owner = owners.get(own)
+      if (owner === undefined) owners.set(own, node.name)
       return owner === undefined
         ? []
         : [
             {
               path: ["nodes", index, key],
-              message: `expected another ${what} than that of ${owner}, got ${of(node)}`
+              message: `expected another ${what} than that of ${owner}, got ${own}`
             }
           ]
     })
@@ -91,6 +103,9 @@ const checks: ReadonlyArray<(keys: Keys) => ReadonlyArray<Schema.FilterIssue>> =
     "data directory on that host",
     "dataDirectory",
     ({ dataDirectory, host }) => `${dataDirectory} of ${host}`
+  ),
+  unlike("address for health on that host", "health", ({ health: { host: at, port }, host, name }) =>
+    port === undefined ? undefined : `${placeOf(at, port, name)} of ${host}`
   ),
   unlike("advertised address of links", "advertise", (node) => {
     const { host, links } = reachedAt(node)

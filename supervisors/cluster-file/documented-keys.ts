@@ -5,7 +5,7 @@
 import { SchemaAST as AST, Option, type Schema } from "effect"
 
 export type Kind =
-  | { readonly _tag: "Whole"; readonly min: number; readonly max: number }
+  | { readonly _tag: "Whole" | "Number"; readonly min: number; readonly max: number }
   | {
       readonly _tag: "Text"
       readonly pattern?: string
@@ -59,7 +59,11 @@ const kindOf = (ast: AST.AST): Kind => {
   const bounds = boundsOf(ast)
   switch (written._tag) {
     case "NumberKeyword":
-      return { _tag: "Whole", min: numberIn(bounds, "minimum") ?? 0, max: numberIn(bounds, "maximum") ?? 0 }
+      return {
+        _tag: bounds["type"] === "integer" ? "Whole" : "Number",
+        min: numberIn(bounds, "minimum") ?? 0,
+        max: numberIn(bounds, "maximum") ?? 0
+      }
     case "StringKeyword": {
       const pattern = bounds["pattern"]
       const lengthMax = numberIn(bounds, "maxLength")

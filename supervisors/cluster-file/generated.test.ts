@@ -41,7 +41,8 @@ const good: ReadonlyArray<unknown> = [
   ...profileNames.map((name) => parse(profileText(name, "yaml"))),
   parse(ofPage),
   { profile: "single-node-dev" },
-  { cluster: "west", nodes: [node], roles: ["dns"] }
+  { cluster: "west", nodes: [node], roles: ["dns"] },
+  { cluster: "west", nodes: [{ ...node, health: { port: 0 } }], telemetry: { ratio: 0.5 }, stopMillis: 1_000 }
 ]
 const bad: ReadonlyArray<unknown> = [
   { cluster: "west" },
@@ -53,6 +54,9 @@ const bad: ReadonlyArray<unknown> = [
   { cluster: "west", nodes: [{ ...node, etcd: "2379" }] },
   { cluster: "west", nodes: [{ ...node, tls: { key: "k" } }] },
   { cluster: "west", nodes: [node], profile: "two-nodes" },
+  { cluster: "west", nodes: [node], telemetry: { ratio: 1.5 } },
+  { cluster: "west", nodes: [node], log: { format: "xml" } },
+  { cluster: "west", nodes: [node], stopMillis: 0.5 },
   { cluster: "west", nodes: [node], components: { chainfire: { origins: [""] } } },
   "west"
 ]

@@ -37,6 +37,8 @@ const kindSchema = (kind: Kind): object => {
   switch (kind._tag) {
     case "Whole":
       return { type: "integer", minimum: kind.min, maximum: kind.max }
+    case "Number":
+      return { type: "number", minimum: kind.min, maximum: kind.max }
     case "Text": {
       const { lengthMax, lengthMin, pattern } = kind
       return {

@@ -48,6 +48,8 @@ const typeOf = (kind: Kind, indent: string): string => {
   switch (kind._tag) {
     case "Whole":
       return `types.ints.between ${kind.min} ${kind.max}`
+    case "Number":
+      return `types.numbers.between ${kind.min} ${kind.max}`
     case "Text":
       // A pattern of Nix is of the whole text always.
       return kind.pattern === undefined

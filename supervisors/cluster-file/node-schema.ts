@@ -1,7 +1,7 @@
 /** A node in the cluster file: where it is, what it listens on, where it keeps its data. */
 import { isIP } from "node:net"
 import { Schema } from "effect"
-import { Flag, Name, needed, optional, Port, Text, withDefault, word } from "./key.ts"
+import { Flag, Name, needed, optional, Port, section, Text, withDefault, word } from "./key.ts"
 
 /** Where things are unless the file says otherwise. */
 export const defaultPorts = { links: 7700, etcd: 2379, console: 7780 } as const
@@ -13,6 +13,18 @@ const Advertised = Schema.Struct({
   links: optional(Port, "The port where others reach `links`; without it that port."),
   etcd: optional(Port, "The port where others reach `etcd`; without it that port.")
 }).annotations({ title: "a section of host, links and etcd" })
+
+const Health = Schema.Struct({
+  host: withDefault(
+    Text,
+    "127.0.0.1",
+    "The name or address it listens on. Whoever reaches it may ask: there is no login, and no TLS."
+  ),
+  port: optional(
+    Port,
+    "The port; 0 is any that is free, and the log says which. Without it ten above `console`, and none where that is 0."
+  )
+}).annotations({ title: "a section of host and port" })
 
 const Tls = Schema.Struct({
   certificate: needed(
@@ -49,6 +61,7 @@ export const Node = Schema.Struct({
     defaultPorts.console,
     "The port of the web console, on the loopback of the node whatever its host is; 0 is none."
   ),
+  health: section(Health, "Where programs ask how the node is, and read its numbers."),
   zone: withDefault(
     Text,
     "zone-a",

@@ -74,16 +74,15 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
       {
         says: "It listens on the loopback.",
         missed: (nodes) =>
-          nodes.flatMap(({ host }, index) =>
-            isLoopback(host)
-              ? []
-              : [
-                  {
-                    path: ["nodes", index, "host"],
-                    message: `expected an address of the loopback, got ${host}`
-                  }
-                ]
-          )
+          nodes.flatMap(({ health, host }, index) => {
+            const message = (at: string) => `expected an address of the loopback, got ${at}`
+            return [
+              ...(isLoopback(host) ? [] : [{ path: ["nodes", index, "host"], message: message(host) }]),
+              ...(isLoopback(health.host)
+                ? []
+                : [{ path: ["nodes", index, "health", "host"], message: message(health.host) }])
+            ]
+          })
       }
     ]
   },

@@ -38,7 +38,7 @@ export const nodeText = (
     return Either.left(new NoSuchNode({ node: name, cluster: cluster.cluster, known }))
   }
   const digest = clusterDigest(cluster)
-  const { limits, roles, timing } = cluster
+  const { limits, log, roles, stopMillis, telemetry, timing } = cluster
   const node = {
     cluster: cluster.cluster,
     digest,
@@ -48,7 +48,10 @@ export const nodeText = (
     chainfire: { ...chainfireOf(cluster, own), ...storeOf(cluster) },
     roles,
     limits,
-    timing
+    timing,
+    log,
+    telemetry,
+    stopMillis
   }
   return Either.right(written(node, format, digest))
 }

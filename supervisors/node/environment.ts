@@ -1,14 +1,16 @@
 /**
- * What whoever starts a node may say by the environment of the process, over what its options or its file say:
+ * What whoever starts a node may say by the environment of the process, over what its options or its file say; an empty
+ * variable is as if it were not there:
  *
  *   ULTRACLOUD_LOG_LEVEL           debug, info, warn or error
- *   ULTRACLOUD_LOG_FORMAT          json or pretty; without it pretty on a terminal and JSON otherwise
- *   OTEL_EXPORTER_OTLP_ENDPOINT    where spans go, such as http://127.0.0.1:4318; empty: nowhere
+ *   ULTRACLOUD_LOG_FORMAT          json or pretty; if nobody says it, pretty on a terminal and JSON otherwise
+ *   OTEL_EXPORTER_OTLP_ENDPOINT    where spans go, such as http://127.0.0.1:4318
  *   OTEL_TRACES_SAMPLER_ARG        of the requests that come without a trace, the share that gets one, 0 to 1
  */
 import { Effect, Either, Schema } from "effect"
 import { LogLevel } from "#protocols/operations.ts"
 import type { LogFormat } from "./log-line.ts"
+import { isEndpoint } from "./traces.ts"
 
 export class EnvironmentRefused extends Schema.TaggedError<EnvironmentRefused>()("EnvironmentRefused", {
   variable: Schema.String,
@@ -42,8 +44,7 @@ const endpointOf = (
 ): Either.Either<string | undefined, EnvironmentRefused> => {
   const given = variables[variable]
   if (given === undefined || given === "") return Either.right(undefined)
-  const { protocol } = URL.canParse(given) ? new URL(given) : { protocol: "" }
-  if (protocol === "http:" || protocol === "https:") return Either.right(given)
+  if (isEndpoint(given)) return Either.right(given)
   const reason = "is no address of a collector: give one such as http://127.0.0.1:4318"
   return Either.left(new EnvironmentRefused({ variable, reason }))
 }

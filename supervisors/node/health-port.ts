@@ -16,6 +16,7 @@ import { expositionType } from "#protocols/wire/prometheus-text.ts"
 import { liveText, readyText } from "./health.ts"
 import type { NodeWatch } from "./node-watch.ts"
 
+const portMax = 65_535
 const connectionsMax = 64
 const patienceMillis = 5_000
 
@@ -51,10 +52,13 @@ const listening = (host: string, port: number, watch: NodeWatch): Effect.Effect<
     })
     server.maxConnections = connectionsMax
     server.on("clientError", (_cause, socket) => socket.destroy())
+    const failed = (reason: string) =>
+      resume(Effect.fail(new ListenFailed({ address: `${host}:${port}`, reason })))
+    // Ten above a console's port may be beyond the last.
+    if (port > portMax) return failed(`the last port there is, is ${portMax}`)
     server.once("error", (cause) => {
       const code = "code" in cause ? cause.code : undefined
-      const reason = code === "EADDRINUSE" ? "the port is in use" : cause.message
-      resume(Effect.fail(new ListenFailed({ address: `${host}:${port}`, reason })))
+      failed(code === "EADDRINUSE" ? "the port is in use" : cause.message)
     })
     server.listen(port, host, () => resume(Effect.succeed(server)))
   })

@@ -11,11 +11,19 @@ import type { Recent } from "../shell/watch-tree.ts"
 import type { Addresses } from "../trees/node.ts"
 import { readEnvironment } from "./environment.ts"
 import { formatVariable, nodeLog, writeLines } from "./log.ts"
+import type { LogFormat } from "./log-line.ts"
 import { reportEvents } from "./report-events.ts"
+import { stopMillisDefault } from "./stop-deadline.ts"
+import type { TraceOptions } from "./traces.ts"
 
-/** Less than what systemd and the like wait until they kill. */
-const stopMillisDefault = 15_000
 const recentMax = 100
+
+export interface OperatedOptions extends Omit<NodeOptions, "traces"> {
+  /** Without it it depends on who reads. */
+  readonly logFormat?: LogFormat
+  /** Without an endpoint, here or in the environment, nothing is traced. */
+  readonly traces?: Partial<TraceOptions>
+}
 
 /** `recent`: what the log has said, for below a drawing. */
 export type Show<E, R> = (
@@ -24,12 +32,19 @@ export type Show<E, R> = (
   recent: Recent
 ) => Effect.Effect<unknown, E, R>
 
-export const runOperated = <E = never, R = never>(options: NodeOptions, show?: Show<E, R>) =>
+export const runOperated = <E = never, R = never>(
+  { logFormat, traces, ...options }: OperatedOptions,
+  show?: Show<E, R>
+) =>
   Effect.gen(function* () {
-    const { endpoint, logFormat, logLevel, ratio } = yield* readEnvironment(process.env)
+    const environment = yield* readEnvironment(process.env)
+    const endpoint = environment.endpoint ?? traces?.endpoint
+    const ratio = environment.ratio ?? traces?.ratio
+    const logLevel = environment.logLevel ?? options.logLevel ?? (show === undefined ? "info" : "warn")
     const isTerminal = process.stdout.isTTY === true
     const draws = show !== undefined && isTerminal
-    const format = logFormat ?? (isTerminal || show !== undefined ? "pretty" : "json")
+    const format =
+      environment.logFormat ?? logFormat ?? (isTerminal || show !== undefined ? "pretty" : "json")
     process.env[formatVariable] = format
     const recent: Recent = { lines: [] }
     const keep = (line: string) => {
@@ -41,10 +56,11 @@ export const runOperated = <E = never, R = never>(options: NodeOptions, show?: S
     return yield* runNode(
       {
         stopMillis: stopMillisDefault,
-        ...(show !== undefined && { logLevel: "warn" }),
         ...options,
-        ...(logLevel !== undefined && { logLevel }),
-        ...(endpoint !== undefined && { traces: { endpoint, ...(ratio !== undefined && { ratio }) } })
+        logLevel,
+        ...(endpoint !== undefined && {
+          traces: { ...traces, endpoint, ...(ratio !== undefined && { ratio }) }
+        })
       },
       (system, addresses): Effect.Effect<unknown, E, R | Scope.Scope> =>
         show === undefined ? reportEvents(system) : show(system, addresses, recent)

@@ -8,6 +8,9 @@ import { Effect, Fiber, Runtime, type Scope } from "effect"
 import { type ActorSnapshot, NoSuchActor } from "#protocols/runtime.ts"
 import type { NodeWatch } from "./node-watch.ts"
 
+/** Less than what systemd and the like wait until they kill. */
+export const stopMillisDefault = 15_000
+
 /** The process did not stop in order. */
 export const lateExitCode = 3
 const namedMax = 5

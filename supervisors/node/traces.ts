@@ -13,7 +13,7 @@ import type { Span, SpanKind, Spans, TraceContext } from "#actors/kernel/tracing
 export interface TraceOptions {
   /** Of the collector, such as `http://127.0.0.1:4318`; spans go to `/v1/traces` below it. */
   readonly endpoint: string
-  /** Of the requests that come without a trace, which share gets one: 1, all of them, unless stated. */
+  /** Of the requests that come without a trace, which share gets one. */
   readonly ratio?: number
   /** How long spans are gathered, at most. */
   readonly intervalMillis?: number
@@ -30,12 +30,18 @@ const tracesPerSecondMax = 200
 /** What is part of a trace that a node has let begin. More come after a restart, which reads the log back. */
 const partsPerSecondMax = 2_000
 const batchSpansMax = 500
-const intervalMillisDefault = 2_000
+export const intervalMillisDefault = 2_000
+/** All of them: so many a second are bounded anyway. */
+export const ratioDefault = 1
 const answerMillisMax = 5_000
 const problemCharactersMax = 200
 
+/** Whether a collector could be there. */
+export const isEndpoint = (text: string): boolean =>
+  URL.canParse(text) && ["http:", "https:"].includes(new URL(text).protocol)
+
 export const openTraces = (
-  { endpoint, intervalMillis = intervalMillisDefault, ratio = 1 }: TraceOptions,
+  { endpoint, intervalMillis = intervalMillisDefault, ratio = ratioDefault }: TraceOptions,
   { cluster, node, version }: NodeLabels,
   { clock: world, randomness }: { readonly clock: WorldClock; readonly randomness: Randomness }
 ): Effect.Effect<Spans, never, Scope.Scope> =>
