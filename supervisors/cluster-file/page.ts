@@ -74,7 +74,7 @@ const introduction = `One file describes a cluster and is the same on all its no
 it and told which of the nodes it is:
 
 \`\`\`
-node supervisors/main.ts node --cluster cluster.yaml --name node01
+npm start -- node --cluster cluster.yaml --name node01
 \`\`\`
 
 \`\`\`yaml
