@@ -37,7 +37,15 @@ export const mutations: ReadonlyArray<Mutation> = [
       }
     ],
     scenarios: ["all-power-loss"],
-    foundBy: ["acknowledged writes", "linearizable", "convergence", "watches complete", "fences hold"],
+    // Revisions that clients were told go back, too, when the writes that made them are gone.
+    foundBy: [
+      "acknowledged writes",
+      "linearizable",
+      "revisions in order",
+      "convergence",
+      "watches complete",
+      "fences hold"
+    ],
     seedsMax: 100
   },
   {
