@@ -228,10 +228,7 @@ const serveHealth = ({ consolePort, healthHost, healthPort }: NodeOptions, watch
     Effect.catchIf(
       () => healthPort === undefined,
       ({ message }) =>
-        say(
-          "warn",
-          `nobody can ask for health and metrics: ${message}; name another port for it, health.port in the cluster file`
-        )
+        say("warn", `nobody can ask for health and metrics: ${message}, as health.port in the cluster file`)
     )
   )
 }
