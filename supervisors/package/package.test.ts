@@ -131,7 +131,7 @@ upTest("ultracloud up answers etcdctl, a browser, a shell and a program, and sto
       return stdout
     }
     await until(
-      () => said.includes("the console is at"),
+      () => said.includes("node01 is ready"),
       () => `no node: ${said}`
     )
     t.is(await within("etcdctl", "put", "greeting", "hello"), "OK\n")
