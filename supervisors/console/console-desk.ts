@@ -218,15 +218,25 @@ export class ConsoleDesk {
     if (Option.isNone(ask)) {
       return refuse(response, 400, "the body has to be a path and a request with its _tag")
     }
-    if (this.#asking >= askingMax) return refuse(response, 503, "too much is asked at once: try again")
     const { deadlineMillis = deadlineMillisDefault, path, request: asked } = ask.value
-    const talk = new NodeTalk(this.#options.openPeer, new Gate(identity, catalogue))
-    this.#asking++
-    const ended = await talk.ask(path, unshown(asked), deadlineMillis)
-    this.#asking--
-    talk.close("it was answered")
+    const message = unshown(asked)
+    if (Either.isLeft(message)) return refuse(response, 400, message.left)
+    if (this.#asking >= askingMax) return refuse(response, 503, "too much is asked at once: try again")
+    const ended = await this.#answer(identity, path, message.right, deadlineMillis)
     this.#report(identity, path, asked._tag, ended)
     respond(response, 200, answerOf(asked._tag, ended))
+  }
+
+  /** Whatever goes wrong, its place among those under way and its peer are given back. */
+  async #answer(identity: Identity, path: string, message: unknown, deadlineMillis: number): Promise<Ended> {
+    const talk = new NodeTalk(this.#options.openPeer, new Gate(identity, catalogue))
+    this.#asking++
+    try {
+      return await talk.ask(path, message, deadlineMillis)
+    } finally {
+      this.#asking--
+      talk.close("it was answered")
+    }
   }
 
   /** What did more than look, for the log of the node. */

@@ -227,6 +227,23 @@ test("bodies have a bound, and what is no message is said to be none", async (t)
   })
 })
 
+test("however many requests are too deep to be taken, none of them keeps the next one out", async (t) => {
+  await one(async (console, token) => {
+    const value = "[".repeat(30_000) + "]".repeat(30_000)
+    const body = `{"path":"${members.path}","request":{"_tag":"Members","value":${value}}}`
+    // More than may be under way at once.
+    for (let count = 0; count < 70; count++) {
+      const headers = { ...bearer(token), "content-type": "application/json" }
+      const refused = await fetch(`${console}/api/ask`, { method: "POST", body, headers })
+      t.is(refused.status, 400)
+      t.regex(await refused.text(), /nested deeper than 64 levels/)
+    }
+    const good = await send(`${console}/api/ask`, { method: "POST", body: members, headers: bearer(token) })
+    t.is(good.status, 200)
+    t.is(JSON.parse(good.body).outcome, "reply")
+  })
+})
+
 const Started = Schema.Struct({ node: Schema.String })
 
 test("the stream begins with all there is, and goes on with what changes", async (t) => {
