@@ -155,6 +155,7 @@ export class ConsoleDesk {
   async #logout(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const name = cookieOf(request, this.#cookie)
     if (name !== undefined) this.#options.sessions.close(name)
+    this.#options.watch.letGo()
     response.setHeader("set-cookie", `${this.#cookie}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict`)
     respond(response, 200, {})
   }
@@ -182,19 +183,22 @@ export class ConsoleDesk {
   // Looking
 
   async #stream(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { cluster, node, nowMillis, openPeer, wallMillis, watch } = this.#options
+    const { cluster, node, nowMillis, openPeer, sessions, wallMillis, watch } = this.#options
     const identity = await this.#identify(request, response)
     if (identity === undefined) return
     if (watch.viewers >= viewersMax) {
       return refuse(response, 503, `${viewersMax} pages look already: close some of them`)
     }
     const gate = new Gate(identity, catalogue)
+    // A bearer looks in no session.
+    const session = bearerOf(request) === undefined ? cookieOf(request, this.#cookie) : undefined
     const viewer = new Viewer({
       response,
       gate,
       talk: new NodeTalk(openPeer, gate),
       tags: eventTags,
-      nowMillis: nowMillis()
+      nowMillis: nowMillis(),
+      isLoggedIn: () => session === undefined || sessions.tokenOf(session, nowMillis()) !== undefined
     })
     response.once("close", () => watch.leave(viewer))
     viewer.begin({
