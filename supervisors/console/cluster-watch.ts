@@ -86,9 +86,15 @@ export class ClusterWatch {
     if (this.#viewers.size === 0) this.#nodes.clear()
   }
 
+  /** Those whose session has ended look no longer. */
+  letGo(): void {
+    for (const viewer of this.#viewers) if (!viewer.isLoggedIn()) this.leave(viewer)
+  }
+
   /** To be called about once a second. */
   tick(): void {
     const nowMillis = this.#nowMillis()
+    this.letGo()
     for (const viewer of this.#viewers) if (!viewer.tick(nowMillis)) this.leave(viewer)
     if (this.#viewers.size === 0) return
     if (!this.#nodes.has(this.#own)) this.#watch(this.#own)

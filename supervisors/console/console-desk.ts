@@ -155,6 +155,7 @@ export class ConsoleDesk {
   async #logout(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const name = cookieOf(request, this.#cookie)
     if (name !== undefined) this.#options.sessions.close(name)
+    this.#options.watch.letGo()
     response.setHeader("set-cookie", `${this.#cookie}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict`)
     respond(response, 200, {})
   }
@@ -182,19 +183,22 @@ export class ConsoleDesk {
   // Looking
 
   async #stream(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { cluster, node, nowMillis, openPeer, wallMillis, watch } = this.#options
+    const { cluster, node, nowMillis, openPeer, sessions, wallMillis, watch } = this.#options
     const identity = await this.#identify(request, response)
     if (identity === undefined) return
     if (watch.viewers >= viewersMax) {
       return refuse(response, 503, `${viewersMax} pages look already: close some of them`)
     }
     const gate = new Gate(identity, catalogue)
+    // A bearer looks in no session.
+    const session = bearerOf(request) === undefined ? cookieOf(request, this.#cookie) : undefined
     const viewer = new Viewer({
       response,
       gate,
       talk: new NodeTalk(openPeer, gate),
       tags: eventTags,
-      nowMillis: nowMillis()
+      nowMillis: nowMillis(),
+      isLoggedIn: () => session === undefined || sessions.tokenOf(session, nowMillis()) !== undefined
     })
     response.once("close", () => watch.leave(viewer))
     viewer.begin({
@@ -218,15 +222,25 @@ export class ConsoleDesk {
     if (Option.isNone(ask)) {
       return refuse(response, 400, "the body has to be a path and a request with its _tag")
     }
-    if (this.#asking >= askingMax) return refuse(response, 503, "too much is asked at once: try again")
     const { deadlineMillis = deadlineMillisDefault, path, request: asked } = ask.value
-    const talk = new NodeTalk(this.#options.openPeer, new Gate(identity, catalogue))
-    this.#asking++
-    const ended = await talk.ask(path, unshown(asked), deadlineMillis)
-    this.#asking--
-    talk.close("it was answered")
+    const message = unshown(asked)
+    if (Either.isLeft(message)) return refuse(response, 400, message.left)
+    if (this.#asking >= askingMax) return refuse(response, 503, "too much is asked at once: try again")
+    const ended = await this.#answer(identity, path, message.right, deadlineMillis)
     this.#report(identity, path, asked._tag, ended)
     respond(response, 200, answerOf(asked._tag, ended))
+  }
+
+  /** Whatever goes wrong, its place among those under way and its peer are given back. */
+  async #answer(identity: Identity, path: string, message: unknown, deadlineMillis: number): Promise<Ended> {
+    const talk = new NodeTalk(this.#options.openPeer, new Gate(identity, catalogue))
+    this.#asking++
+    try {
+      return await talk.ask(path, message, deadlineMillis)
+    } finally {
+      this.#asking--
+      talk.close("it was answered")
+    }
   }
 
   /** What did more than look, for the log of the node. */

@@ -227,6 +227,23 @@ test("bodies have a bound, and what is no message is said to be none", async (t)
   })
 })
 
+test("however many requests are too deep to be taken, none of them keeps the next one out", async (t) => {
+  await one(async (console, token) => {
+    const value = "[".repeat(30_000) + "]".repeat(30_000)
+    const body = `{"path":"${members.path}","request":{"_tag":"Members","value":${value}}}`
+    // More than may be under way at once.
+    for (let count = 0; count < 70; count++) {
+      const headers = { ...bearer(token), "content-type": "application/json" }
+      const refused = await fetch(`${console}/api/ask`, { method: "POST", body, headers })
+      t.is(refused.status, 400)
+      t.regex(await refused.text(), /nested deeper than 64 levels/)
+    }
+    const good = await send(`${console}/api/ask`, { method: "POST", body: members, headers: bearer(token) })
+    t.is(good.status, 200)
+    t.is(JSON.parse(good.body).outcome, "reply")
+  })
+})
+
 const Started = Schema.Struct({ node: Schema.String })
 
 test("the stream begins with all there is, and goes on with what changes", async (t) => {
@@ -256,6 +273,40 @@ test("the stream begins with all there is, and goes on with what changes", async
     leaving.abort()
   })
 })
+
+test("whoever logs out ends all that looks in the session at once, and nothing else", async (t) => {
+  await one(async (console, token) => {
+    const leaving = new AbortController()
+    const { signal } = leaving
+    const logIn = async () => {
+      const { headers } = await send(`${console}/api/login`, { method: "POST", body: { token } })
+      return { cookie: headers["set-cookie"]?.[0]?.split(";", 1)[0] ?? "" }
+    }
+    const look = async (headers: Readonly<Record<string, string>>) => {
+      const messages = messagesOf(await fetch(`${console}/api/stream`, { headers, signal }))
+      await next(messages, "hello")
+      return messages
+    }
+    try {
+      const session = await logIn()
+      const ending = [await look(session), await look(session)]
+      const lasting = [await look(await logIn()), await look(bearer(token))]
+      await send(`${console}/api/logout`, { method: "POST", headers: session })
+      for (const messages of ending) t.true(await isOverSoon(messages))
+      // One or two may have been on their way when the session ended.
+      for (const messages of lasting) for (let count = 0; count < 3; count++) await next(messages, "tree")
+    } finally {
+      leaving.abort()
+    }
+  })
+})
+
+/** A stream that lasts brings a tree about once a second, so this comes to its deadline. */
+const isOverSoon = async (messages: AsyncGenerator<unknown>): Promise<boolean> => {
+  const untilMillis = performance.now() + 20_000
+  while (performance.now() < untilMillis) if ((await messages.next()).done === true) return true
+  return false
+}
 
 async function* messagesOf(response: Response): AsyncGenerator<readonly [string, unknown]> {
   if (response.body === null) throw new Error("no stream")

@@ -366,7 +366,7 @@ withBrowser("a node that dies is missed at once, and what was known of it is mar
   })
 })
 
-withBrowser("five thousand actors are scrolled through without a wait", async (t) => {
+withBrowser("of 5,000 actors only those in view have lines; frame times are told, not judged", async (t) => {
   await withConsoles({ nodes: 1, actors: 5_000 }, async (cluster) => {
     if (context === undefined) return
     const { browser } = context

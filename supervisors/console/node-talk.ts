@@ -40,10 +40,6 @@ export class NodeTalk {
     this.#peer = open({ send, ...(gate !== undefined && { gate }) })
   }
 
-  get asked(): number {
-    return this.#asked.size
-  }
-
   ask(path: string, request: unknown, deadlineMillis: number): Promise<Ended> {
     if (this.#closed !== undefined) return Promise.resolve(["lost", this.#closed])
     if (this.#asked.size >= askedMax) {

@@ -1,16 +1,24 @@
 import test from "ava"
+import { Either } from "effect"
 import fc from "fast-check"
-import { shown, stateLimits, unshown } from "./shown.ts"
+import { shown, stateLimits, unshown, unshownDepthMax } from "./shown.ts"
 
 test("bytes are text where they are, and base64 where not; both come back", (t) => {
   const text = shown(new TextEncoder().encode("grüß\n"), stateLimits)
   const bytes = shown(new Uint8Array([0, 255]), stateLimits)
   t.deepEqual(text, { $text: "grüß\n" })
   t.deepEqual(bytes, { $base64: "AP8=" })
-  t.deepEqual(unshown({ key: text, end: [bytes] }), {
-    key: new TextEncoder().encode("grüß\n"),
-    end: [new Uint8Array([0, 255])]
-  })
+  const back = { key: new TextEncoder().encode("grüß\n"), end: [new Uint8Array([0, 255])] }
+  t.deepEqual(unshown({ key: text, end: [bytes] }), Either.right(back))
+})
+
+test("what is nested deeper than any message is refused in words, however deep it is", (t) => {
+  const nested = (depth: number): unknown => JSON.parse("[".repeat(depth) + "]".repeat(depth))
+  t.deepEqual(unshown(nested(unshownDepthMax)), Either.right(nested(unshownDepthMax)))
+  for (const depth of [unshownDepthMax + 1, 32_000]) {
+    const refused = unshown({ value: nested(depth) })
+    t.regex(Either.isLeft(refused) ? refused.left : "", /nested deeper than 64 levels/)
+  }
 })
 
 test("what has no form in JSON is shown in words", (t) => {

@@ -2,6 +2,7 @@
  * Any value as JSON that a person can read, however large, deep, circular or strange it is: the state of an actor,
  * an answer, an event. What does not fit is cut, and says so.
  */
+import { Either } from "effect"
 
 export interface ShownLimits {
   readonly valuesMax: number
@@ -132,15 +133,30 @@ const isLegible = (text: string): boolean => {
   return true
 }
 
-/** What came from a page, with bytes where it said so. Depth is bounded by whoever parsed it. */
-export const unshown = (value: unknown): unknown => {
-  if (typeof value !== "object" || value === null) return value
-  if (Array.isArray(value)) return value.map(unshown)
-  const fields = Object.entries(value)
-  const [only] = fields
-  if (only !== undefined && fields.length === 1 && typeof only[1] === "string") {
-    if (only[0] === "$text") return new TextEncoder().encode(only[1])
-    if (only[0] === "$base64") return Uint8Array.from(Buffer.from(only[1], "base64"))
+/** No message is nearly as deep. JSON may be deeper than the stack: a few bytes a level are enough. */
+export const unshownDepthMax = 64
+
+/** What came from a page, with bytes where it said so; left: why it cannot be taken. */
+export const unshown = (value: unknown): Either.Either<unknown, string> => {
+  let isTooDeep = false
+
+  const read = (of: unknown, depth: number): unknown => {
+    if (typeof of !== "object" || of === null) return of
+    if (depth >= unshownDepthMax) {
+      isTooDeep = true
+      return null
+    }
+    if (Array.isArray(of)) return of.map((part) => read(part, depth + 1))
+    const fields = Object.entries(of)
+    const [only] = fields
+    if (only !== undefined && fields.length === 1 && typeof only[1] === "string") {
+      if (only[0] === "$text") return new TextEncoder().encode(only[1])
+      if (only[0] === "$base64") return Uint8Array.from(Buffer.from(only[1], "base64"))
+    }
+    return Object.fromEntries(fields.map(([key, field]) => [key, read(field, depth + 1)]))
   }
-  return Object.fromEntries(fields.map(([key, field]) => [key, unshown(field)]))
+
+  const whole = read(value, 0)
+  if (!isTooDeep) return Either.right(whole)
+  return Either.left(`the request is nested deeper than ${unshownDepthMax} levels: send a flatter one`)
 }

@@ -34,11 +34,14 @@ export interface ViewerOptions {
   readonly talk: NodeTalk
   readonly tags: ReadonlyArray<string>
   readonly nowMillis: number
+  /** Whether the session that it looks in lasts. */
+  readonly isLoggedIn: () => boolean
 }
 
 export class Viewer {
   readonly gate: Gate
   readonly talk: NodeTalk
+  readonly isLoggedIn: () => boolean
   readonly #response: ServerResponse
   readonly #tags: ReadonlyArray<string>
   /** Nodes whose tree it has, up to the last change. */
@@ -50,9 +53,10 @@ export class Viewer {
   /** Trees that it did not get, since it did not read. */
   leftOut = 0
 
-  constructor({ gate, nowMillis, response, tags, talk }: ViewerOptions) {
+  constructor({ gate, isLoggedIn, nowMillis, response, tags, talk }: ViewerOptions) {
     this.gate = gate
     this.talk = talk
+    this.isLoggedIn = isLoggedIn
     this.#response = response
     this.#tags = tags
     this.#beganMillis = nowMillis
