@@ -1,6 +1,7 @@
 /** What of nix/ can be tried with Nix alone: that it is Nix, and what its modules make of a configuration. */
 import { execFile, spawnSync } from "node:child_process"
 import { globSync } from "node:fs"
+import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import test from "ava"
@@ -30,6 +31,11 @@ withNix("every file of nix/ is Nix", async (t) => {
   for (const file of files) await t.notThrowsAsync(run("nix-instantiate", ["--parse", file]), file)
 })
 
+const Settings = Schema.Record({
+  key: Schema.String,
+  value: Schema.Union(Schema.String, Schema.Array(Schema.String))
+})
+
 const Sample = Schema.Struct({
   file: Schema.String,
   broken: Schema.Array(Schema.String),
@@ -37,11 +43,11 @@ const Sample = Schema.Struct({
   rules: Schema.Array(Schema.String),
   service: Schema.NullOr(
     Schema.Struct({
-      serviceConfig: Schema.Struct({
-        ExecStart: Schema.String,
-        ExecStartPre: Schema.Array(Schema.String),
-        LoadCredential: Schema.Array(Schema.String)
-      })
+      wants: Schema.Array(Schema.String),
+      after: Schema.Array(Schema.String),
+      wantedBy: Schema.Array(Schema.String),
+      unitConfig: Settings,
+      serviceConfig: Settings
     })
   ),
   etc: Schema.Record({ key: Schema.String, value: Schema.Struct({ text: Schema.String }) })
@@ -93,19 +99,46 @@ stopMillis: 20000
   }
 )
 
-withNix("the service runs the node that the machine is, after its file was looked at", async (t) => {
+withNix("the service runs the node that the machine is, as the unit for other systems does", async (t) => {
   const { ports, rules, service } = await sample()
+  const unit = await sections("nix/systemd/ultracloud@.service")
+  const { After, Description, Wants, ...unitConfig } = unit["Unit"] ?? {}
+  t.is(Description, "UltraCloud node %i")
+  t.deepEqual([service?.after, service?.wants], [[After], [Wants]])
+  t.deepEqual(service?.wantedBy, [unit["Install"]?.["WantedBy"]])
+  t.deepEqual(service?.unitConfig, unitConfig)
+
+  const { StateDirectory, StateDirectoryMode, ...serviceConfig } = unit["Service"] ?? {}
+  t.deepEqual([StateDirectory, StateDirectoryMode], ["ultracloud/%i", "0700"])
+  t.is(serviceConfig["OOMPolicy"], "continue")
   t.deepEqual(service?.serviceConfig, {
+    ...serviceConfig,
+    // All that is not the same:
     ExecStart: "/package/bin/ultracloud node --cluster /etc/ultracloud/cluster.json --name node02",
-    ExecStartPre: [
-      "/package/bin/ultracloud cluster validate /etc/ultracloud/cluster.json",
-      "/coreutils/bin/install -m 0600 %d/cluster.key /var/lib/ultracloud/cluster.key"
-    ],
-    LoadCredential: ["cluster.key:/run/secrets/cluster.key"]
+    ExecStartPre: ["/coreutils/bin/install -m 0600 %d/cluster.key /var/lib/ultracloud/cluster.key"],
+    LoadCredential: ["cluster.key:/run/secrets/cluster.key"],
+    WorkingDirectory: "/var/lib/ultracloud",
+    ReadWritePaths: ["/var/lib/ultracloud"],
+    CacheDirectory: "ultracloud",
+    Environment: "NODE_COMPILE_CACHE=%C/ultracloud"
   })
+  t.false(Object.values(service?.serviceConfig ?? {}).some((value) => value.includes("%i")))
   t.deepEqual(ports, [7711, 2379])
   t.deepEqual(rules, ["d /var/lib/ultracloud 0700 ultracloud ultracloud -"])
 })
+
+/** Read apart from Nix, which reads the same file. */
+const sections = async (path: string): Promise<Record<string, Record<string, string>>> => {
+  const read: Record<string, Record<string, string>> = {}
+  let section: Record<string, string> = {}
+  for (const line of (await readFile(join(root, path), "utf8")).split("\n")) {
+    const title = /^\[(\w+)\]$/.exec(line)?.[1]
+    const [, key, value] = /^(\w+)=(.*)$/.exec(line) ?? []
+    if (title !== undefined) read[title] = section = {}
+    if (key !== undefined && value !== undefined) section[key] = value
+  }
+  return read
+}
 
 withNix("a machine that is no node, or that is none of the cluster, has no service or is told", async (t) => {
   const off = await sample('node = { enable = false; name = "node02"; };')
