@@ -140,6 +140,68 @@ const sections = async (path: string): Promise<Record<string, Record<string, str
   return read
 }
 
+const Lock = Schema.parseJson(
+  Schema.Struct({
+    packages: Schema.Record({
+      key: Schema.String,
+      value: Schema.Struct({
+        resolved: Schema.optional(Schema.String),
+        integrity: Schema.optional(Schema.String)
+      })
+    })
+  })
+)
+
+/** The lock that package.nix hands to nixpkgs, of which there are only names here. */
+const lockFor = async (registry: string): Promise<typeof Lock.Type> => {
+  const expression = `(import ${join(root, "nix/package.nix")} {
+    lib = {
+      importJSON = file: builtins.fromJSON (builtins.readFile file);
+      cleanSource = source: source;
+      licenses.asl20 = "asl20";
+    };
+    stdenv.cc.cc.lib = "lib";
+    buildNpmPackage = package: package;
+    importNpmLock = { __functor = _: { npmRoot, packageLock }: packageLock; npmConfigHook = "hook"; };
+    nodejs_24 = "node"; makeWrapper = "wrapper"; autoPatchelfHook = "hook";
+    registry = "${registry}";
+  }).npmDeps`
+  const bytesMax = 16 * 1024 * 1024
+  const args = ["--eval", "--strict", "--json", "--expr", expression]
+  const { stdout } = await run("nix-instantiate", args, { maxBuffer: bytesMax })
+  return Schema.decodeUnknownSync(Lock)(stdout)
+}
+
+withNix(
+  "each package of the lock has an address in the registry that was said, and keeps its digest",
+  async (t) => {
+    const written = Schema.decodeUnknownSync(Lock)(await readFile(join(root, "package-lock.json"), "utf8"))
+    for (const registry of ["https://registry.example/npm", "https://registry.example/npm/"]) {
+      const { packages } = await lockFor(registry)
+      t.deepEqual(Object.keys(packages).sort(), Object.keys(written.packages).sort())
+      for (const [path, { integrity, resolved }] of Object.entries(packages)) {
+        t.is(integrity, written.packages[path]?.integrity)
+        if (path === "") t.is(resolved, undefined)
+        else
+          t.regex(
+            resolved ?? path,
+            /^https:\/\/registry\.example\/npm\/(@[\w.-]+\/)?([\w.-]+)\/-\/\2-\d[\w.+-]*\.tgz$/
+          )
+      }
+      t.regex(packages["node_modules/@grpc/grpc-js"]?.resolved ?? "", /npm\/@grpc\/grpc-js\/-\/grpc-js-1\./)
+      t.regex(
+        packages["node_modules/@effect/rpc/node_modules/msgpackr"]?.resolved ?? "",
+        /npm\/msgpackr\/-\/msgpackr-/
+      )
+    }
+    const refused = await t.throwsAsync(lockFor("registry.example"))
+    t.regex(
+      refused?.message ?? "",
+      /registry is registry\.example: expected the address of a registry of npm/
+    )
+  }
+)
+
 withNix("a machine that is no node, or that is none of the cluster, has no service or is told", async (t) => {
   const off = await sample('node = { enable = false; name = "node02"; };')
   t.deepEqual([off.service, off.ports], [null, []])
