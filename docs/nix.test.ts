@@ -1,6 +1,7 @@
 /** What of nix/ can be tried with Nix alone: that it is Nix, and what its modules make of a configuration. */
 import { execFile, spawnSync } from "node:child_process"
 import { globSync } from "node:fs"
+import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import test from "ava"
@@ -30,6 +31,11 @@ withNix("every file of nix/ is Nix", async (t) => {
   for (const file of files) await t.notThrowsAsync(run("nix-instantiate", ["--parse", file]), file)
 })
 
+const Settings = Schema.Record({
+  key: Schema.String,
+  value: Schema.Union(Schema.String, Schema.Array(Schema.String))
+})
+
 const Sample = Schema.Struct({
   file: Schema.String,
   broken: Schema.Array(Schema.String),
@@ -37,11 +43,11 @@ const Sample = Schema.Struct({
   rules: Schema.Array(Schema.String),
   service: Schema.NullOr(
     Schema.Struct({
-      serviceConfig: Schema.Struct({
-        ExecStart: Schema.String,
-        ExecStartPre: Schema.Array(Schema.String),
-        LoadCredential: Schema.Array(Schema.String)
-      })
+      wants: Schema.Array(Schema.String),
+      after: Schema.Array(Schema.String),
+      wantedBy: Schema.Array(Schema.String),
+      unitConfig: Settings,
+      serviceConfig: Settings
     })
   ),
   etc: Schema.Record({ key: Schema.String, value: Schema.Struct({ text: Schema.String }) })
@@ -93,19 +99,108 @@ stopMillis: 20000
   }
 )
 
-withNix("the service runs the node that the machine is, after its file was looked at", async (t) => {
+withNix("the service runs the node that the machine is, as the unit for other systems does", async (t) => {
   const { ports, rules, service } = await sample()
+  const unit = await sections("nix/systemd/ultracloud@.service")
+  const { After, Description, Wants, ...unitConfig } = unit["Unit"] ?? {}
+  t.is(Description, "UltraCloud node %i")
+  t.deepEqual([service?.after, service?.wants], [[After], [Wants]])
+  t.deepEqual(service?.wantedBy, [unit["Install"]?.["WantedBy"]])
+  t.deepEqual(service?.unitConfig, unitConfig)
+
+  const { StateDirectory, StateDirectoryMode, ...serviceConfig } = unit["Service"] ?? {}
+  t.deepEqual([StateDirectory, StateDirectoryMode], ["ultracloud/%i", "0700"])
+  t.is(serviceConfig["OOMPolicy"], "continue")
   t.deepEqual(service?.serviceConfig, {
+    ...serviceConfig,
+    // All that is not the same:
     ExecStart: "/package/bin/ultracloud node --cluster /etc/ultracloud/cluster.json --name node02",
-    ExecStartPre: [
-      "/package/bin/ultracloud cluster validate /etc/ultracloud/cluster.json",
-      "/coreutils/bin/install -m 0600 %d/cluster.key /var/lib/ultracloud/cluster.key"
-    ],
-    LoadCredential: ["cluster.key:/run/secrets/cluster.key"]
+    ExecStartPre: ["/coreutils/bin/install -m 0600 %d/cluster.key /var/lib/ultracloud/cluster.key"],
+    LoadCredential: ["cluster.key:/run/secrets/cluster.key"],
+    WorkingDirectory: "/var/lib/ultracloud",
+    ReadWritePaths: ["/var/lib/ultracloud"],
+    CacheDirectory: "ultracloud",
+    Environment: "NODE_COMPILE_CACHE=%C/ultracloud"
   })
+  t.false(Object.values(service?.serviceConfig ?? {}).some((value) => value.includes("%i")))
   t.deepEqual(ports, [7711, 2379])
   t.deepEqual(rules, ["d /var/lib/ultracloud 0700 ultracloud ultracloud -"])
 })
+
+/** Read apart from Nix, which reads the same file. */
+const sections = async (path: string): Promise<Record<string, Record<string, string>>> => {
+  const read: Record<string, Record<string, string>> = {}
+  let section: Record<string, string> = {}
+  for (const line of (await readFile(join(root, path), "utf8")).split("\n")) {
+    const title = /^\[(\w+)\]$/.exec(line)?.[1]
+    const [, key, value] = /^(\w+)=(.*)$/.exec(line) ?? []
+    if (title !== undefined) read[title] = section = {}
+    if (key !== undefined && value !== undefined) section[key] = value
+  }
+  return read
+}
+
+const Lock = Schema.parseJson(
+  Schema.Struct({
+    packages: Schema.Record({
+      key: Schema.String,
+      value: Schema.Struct({
+        resolved: Schema.optional(Schema.String),
+        integrity: Schema.optional(Schema.String)
+      })
+    })
+  })
+)
+
+/** The lock that package.nix hands to nixpkgs, of which there are only names here. */
+const lockFor = async (registry: string): Promise<typeof Lock.Type> => {
+  const expression = `(import ${join(root, "nix/package.nix")} {
+    lib = {
+      importJSON = file: builtins.fromJSON (builtins.readFile file);
+      cleanSource = source: source;
+      licenses.asl20 = "asl20";
+    };
+    stdenv.cc.cc.lib = "lib";
+    buildNpmPackage = package: package;
+    importNpmLock = { __functor = _: { npmRoot, packageLock }: packageLock; npmConfigHook = "hook"; };
+    nodejs_24 = "node"; makeWrapper = "wrapper"; autoPatchelfHook = "hook";
+    registry = "${registry}";
+  }).npmDeps`
+  const bytesMax = 16 * 1024 * 1024
+  const args = ["--eval", "--strict", "--json", "--expr", expression]
+  const { stdout } = await run("nix-instantiate", args, { maxBuffer: bytesMax })
+  return Schema.decodeUnknownSync(Lock)(stdout)
+}
+
+withNix(
+  "each package of the lock has an address in the registry that was said, and keeps its digest",
+  async (t) => {
+    const written = Schema.decodeUnknownSync(Lock)(await readFile(join(root, "package-lock.json"), "utf8"))
+    for (const registry of ["https://registry.example/npm", "https://registry.example/npm/"]) {
+      const { packages } = await lockFor(registry)
+      t.deepEqual(Object.keys(packages).sort(), Object.keys(written.packages).sort())
+      for (const [path, { integrity, resolved }] of Object.entries(packages)) {
+        t.is(integrity, written.packages[path]?.integrity)
+        if (path === "") t.is(resolved, undefined)
+        else
+          t.regex(
+            resolved ?? path,
+            /^https:\/\/registry\.example\/npm\/(@[\w.-]+\/)?([\w.-]+)\/-\/\2-\d[\w.+-]*\.tgz$/
+          )
+      }
+      t.regex(packages["node_modules/@grpc/grpc-js"]?.resolved ?? "", /npm\/@grpc\/grpc-js\/-\/grpc-js-1\./)
+      t.regex(
+        packages["node_modules/@effect/rpc/node_modules/msgpackr"]?.resolved ?? "",
+        /npm\/msgpackr\/-\/msgpackr-/
+      )
+    }
+    const refused = await t.throwsAsync(lockFor("registry.example"))
+    t.regex(
+      refused?.message ?? "",
+      /registry is registry\.example: expected the address of a registry of npm/
+    )
+  }
+)
 
 withNix("a machine that is no node, or that is none of the cluster, has no service or is told", async (t) => {
   const off = await sample('node = { enable = false; name = "node02"; };')

@@ -1,5 +1,7 @@
 # The package: sources as they are, which Node runs without a build, with the dependencies of package-lock.json.
-{ lib, stdenv, buildNpmPackage, importNpmLock, nodejs_24, makeWrapper, autoPatchelfHook }:
+# `registry` is the address of the registry of npm to fetch them from, as `npm config get registry` says it; it has
+# to keep them at <name>/-/<file>-<version>.tgz.
+{ lib, stdenv, buildNpmPackage, importNpmLock, nodejs_24, makeWrapper, autoPatchelfHook, registry }:
 
 buildNpmPackage {
   pname = "ultracloud";
@@ -8,7 +10,10 @@ buildNpmPackage {
   nodejs = nodejs_24;
 
   # From package-lock.json itself, so that there is no second hash to keep.
-  npmDeps = importNpmLock { npmRoot = ../.; };
+  npmDeps = importNpmLock {
+    npmRoot = ../.;
+    packageLock = import ./lock.nix { inherit registry; packageLock = lib.importJSON ../package-lock.json; };
+  };
   npmConfigHook = importNpmLock.npmConfigHook;
   # Node comes from here, and no package may fetch anything.
   npmFlags = [ "--ignore-scripts" "--omit=dev" ];

@@ -28,7 +28,7 @@ export const messagesPage = (entries: ReadonlyArray<CatalogueEntry>): string => 
 }
 
 const introduction = `All that clients may send to a node or see of it. What is not here goes on among actors only, and no client
-may send it. What each component promises stands at the top of its file in [protocols](../protocols).
+may send it. What each component promises stands at the top of its file in \`protocols/\`.
 
 An *ask* is answered, a *tell* is not, an *event* is published. Each takes a permission for the path it is
 sent to, or comes from: *observe*, *operate* or *admin*, where the later ones cover those before. What *may be

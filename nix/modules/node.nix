@@ -9,6 +9,7 @@ let
   or' = value: otherwise: if value == null then otherwise else value;
   dataDirectory = or' (own.dataDirectory or null) "/var/lib/ultracloud";
   file = "/etc/ultracloud/cluster.json";
+  unit = import ../unit.nix;
 in
 {
   imports = [ ./cluster.nix ];
@@ -21,7 +22,7 @@ in
     };
     package = mkOption {
       type = types.package;
-      description = "The package with bin/ultracloud, such as that of this flake.";
+      description = "The package with bin/ultracloud: lib.package of this flake, or package.nix, with a registry of npm.";
     };
     keyFile = mkOption {
       type = types.nullOr types.str;
@@ -66,45 +67,18 @@ in
       wants = [ "network-online.target" ];
       after = [ "network-online.target" ];
       restartTriggers = [ config.ultracloud.clusterFile ];
-      serviceConfig = {
-        User = "ultracloud";
-        Group = "ultracloud";
-        # A file that is refused is said here, before anything is stopped for it or started with it.
-        ExecStartPre = [ "${cfg.package}/bin/ultracloud cluster validate ${file}" ]
-          ++ lib.optional (cfg.keyFile != null)
-            "${pkgs.coreutils}/bin/install -m 0600 %d/cluster.key ${dataDirectory}/cluster.key";
-        LoadCredential = lib.optional (cfg.keyFile != null) "cluster.key:${cfg.keyFile}";
+      unitConfig = builtins.removeAttrs unit.Unit [ "Description" "Wants" "After" ];
+      # All that the unit says but for its instance, %i, which is not needed here: one machine has one node.
+      serviceConfig = builtins.removeAttrs unit.Service [ "StateDirectory" "StateDirectoryMode" ] // {
         ExecStart = "${cfg.package}/bin/ultracloud node --cluster ${file} --name ${cfg.name}";
+        ExecStartPre = lib.optional (cfg.keyFile != null)
+          "${pkgs.coreutils}/bin/install -m 0600 %d/cluster.key ${dataDirectory}/cluster.key";
+        LoadCredential = lib.optional (cfg.keyFile != null) "cluster.key:${cfg.keyFile}";
+        # Where the file of the cluster says, instead of a StateDirectory.
         WorkingDirectory = dataDirectory;
-        Restart = "always";
-        RestartSec = 1;
-        # Stops in order on this one, for which its supervisors have their deadlines.
-        KillSignal = "SIGINT";
-        # Above stopMillis of the cluster file, of which the most is 25 s.
-        TimeoutStopSec = 30;
-        LimitNOFILE = 65536;
-
         ReadWritePaths = [ dataDirectory ];
-        ProtectSystem = "strict";
-        ProtectHome = true;
-        PrivateTmp = true;
-        PrivateDevices = true;
-        ProtectKernelTunables = true;
-        ProtectKernelModules = true;
-        ProtectKernelLogs = true;
-        ProtectControlGroups = true;
-        ProtectClock = true;
-        ProtectHostname = true;
-        NoNewPrivileges = true;
-        CapabilityBoundingSet = "";
-        RestrictAddressFamilies = [ "AF_INET" "AF_INET6" "AF_UNIX" ];
-        RestrictNamespaces = true;
-        RestrictRealtime = true;
-        RestrictSUIDSGID = true;
-        LockPersonality = true;
-        SystemCallArchitectures = "native";
-        UMask = "0077";
-        # Not MemoryDenyWriteExecute: V8 makes the code that it runs.
+        CacheDirectory = "ultracloud";
+        Environment = "NODE_COMPILE_CACHE=%C/ultracloud";
       };
     };
   };

@@ -103,7 +103,7 @@ components:
 | \`ultracloud cluster validate FILE…\` | says what is wrong with files, every problem in a line \`FILE:LINE:COLUMN: at KEY: expected …, got …\`, and ends with 1; what is right is named with its digest |
 | \`ultracloud cluster render FILE\` | the same cluster with all defaults written out; \`--format yaml\` or \`json\`, \`--node NAME\` for what that node will do |
 | \`ultracloud cluster render --profile NAME\` | a file to begin with |
-| \`ultracloud cluster schema\` | the JSON Schema of the file, for editors; also in [nix/cluster.schema.json](../nix/cluster.schema.json) |
+| \`ultracloud cluster schema\` | the JSON Schema of the file, for editors; also in \`nix/cluster.schema.json\` |
 
 Keys that are not known are errors. The digest is of what the file says, whatever its spaces, the order of its keys
 and the defaults that it writes out: nodes with the same digest were given the same, and each shows its own in

@@ -2,7 +2,7 @@
 import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { readFileSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { promisify } from "node:util"
 import test from "ava"
 import { stopMillis } from "../local-nodes.ts"
@@ -49,6 +49,18 @@ test("there is nothing in it but what runs, its types, and the docs", (t) => {
     "actors/platform/store-verify-main"
   ])
     t.true(installed.packed.includes(`dist/${path}.js`), path)
+})
+
+test("its docs link to nothing that is not in it", (t) => {
+  const folder = join(installed.folder, "node_modules/ultracloud")
+  const broken = installed.packed
+    .filter((path) => path.endsWith(".md"))
+    .flatMap((path) =>
+      [...readFileSync(join(folder, path), "utf8").matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)]
+        .filter(([, target = ""]) => !installed.packed.includes(join(dirname(path), target)))
+        .map(([, target]) => `${path}: ${target}`)
+    )
+  t.deepEqual(broken, [])
 })
 
 test("what npm runs before it packs is what was packed here", (t) => {
