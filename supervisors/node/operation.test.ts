@@ -26,6 +26,8 @@ test("a node boots in order, says when it is ready, tells its health and its num
     t.regex(verbose.text, /^\[\+\]chainfire ok$/m)
     t.is((await node.asked("/readyz", "POST")).status, 405)
     t.is((await node.asked("/etc/passwd")).status, 404)
+    t.is(await node.askedAs("localhost:7790", "/readyz"), 200)
+    t.is(await node.askedAs("rebound.example:7790", "/readyz"), 421)
 
     const { status, text } = await node.asked("/metrics")
     t.is(status, 200)
