@@ -10,6 +10,7 @@ import { type Address, address } from "#protocols/address.ts"
 import { GetChainfire } from "#protocols/chainfire.ts"
 import { GetChainfireMembers, TransferLeader } from "#protocols/chainfire-operations.ts"
 import { Members } from "#protocols/membership.ts"
+import { NoSuchActor } from "#protocols/runtime.ts"
 import { memberPath } from "../trees/chainfire.ts"
 import type { Say } from "./node-log.ts"
 
@@ -26,6 +27,9 @@ export const drain = (system: ActorSystem<never>, node: string, say: Say): Effec
 const handOver = (system: ActorSystem<never>, node: string, say: Say) =>
   Effect.gen(function* () {
     const member = memberPath(node)
+    const there = system.snapshot(member, 0)
+    // Told to stop while it starts, it leads nothing yet.
+    if (there instanceof NoSuchActor || there.status !== "running") return
     const asking = <Asked extends Request>(to: Address<Asked>, asked: Asked, millis = lookMillis) =>
       Effect.mapError(ask(system.at(to), asked, millis), (fault) =>
         fault instanceof Error ? fault : new Error(String(fault))

@@ -7,12 +7,14 @@
  *
  * It is a port of its own: it is there before the tree and after it, it does not depend on the console, and it may be
  * opened to the network, where scrapers are, while the console is for the loopback alone. It tells nothing secret and
- * takes no orders. Bounded in connections, in time and in work: answers are at most a second old and made once.
+ * takes no orders. On the loopback it answers nobody who asks by another name: a page of the web may have had a name of
+ * its own point there. Bounded in connections, in time and in work: answers are at most a second old and made once.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import { Effect, type Scope } from "effect"
 import { ListenFailed } from "#protocols/links.ts"
 import { expositionType } from "#protocols/wire/prometheus-text.ts"
+import { isAskedOnLoopback } from "../console/http-door.ts"
 import { liveText, readyText } from "./health.ts"
 import type { NodeWatch } from "./node-watch.ts"
 
@@ -48,7 +50,8 @@ const listening = (host: string, port: number, watch: NodeWatch): Effect.Effect<
   Effect.async((resume) => {
     const limits = { maxHeaderSize: 8 * 1024, headersTimeout: patienceMillis, requestTimeout: patienceMillis }
     const server = createServer({ ...limits, keepAliveTimeout: patienceMillis }, (request, response) => {
-      answer(request, response, watch)
+      if (isMeant(host, request)) answer(request, response, watch)
+      else say(response, 421, `it is asked as ${host} or localhost\n`)
     })
     server.maxConnections = connectionsMax
     server.on("clientError", (_cause, socket) => socket.destroy())
@@ -62,6 +65,14 @@ const listening = (host: string, port: number, watch: NodeWatch): Effect.Effect<
     })
     server.listen(port, host, () => resume(Effect.succeed(server)))
   })
+
+/** All of 127.0.0.0/8 is the loopback; who names no host is no browser. */
+const isMeant = (host: string, request: IncomingMessage): boolean => {
+  const asked = request.headers.host
+  const isOnLoopback = host === "localhost" || host === "::1" || host.startsWith("127.")
+  if (!isOnLoopback || asked === undefined) return true
+  return isAskedOnLoopback(request) || asked === host || asked.startsWith(`${host}:`)
+}
 
 const answer = (request: IncomingMessage, response: ServerResponse, watch: NodeWatch): void => {
   const [path = "", query = ""] = (request.url ?? "").split("?", 2)

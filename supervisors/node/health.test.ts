@@ -98,11 +98,14 @@ test("chainfire is not ready without a leader, while it catches up, without its 
   t.true(chainfire({ alarms: [] }).ready)
 })
 
-test("whatever is stopped, keeps crashing or was told to wait is named with its path and its last crash", (t) => {
+test("whatever is stopped, keeps crashing or was told to wait is named with its path and the name of its last crash", (t) => {
   const below = (child: ActorSnapshot) =>
     reasons({ tree: tree(actor("/node01/shop", {}, actor("/node01/shop/store"), child)) }).why
   const crashed = { status: "down", lastCrash: "Error: no\n  at somewhere" } as const
-  t.is(below(actor("/node01/shop/anna", crashed)), "shop: /node01/shop/anna is down: Error: no at somewhere")
+  t.is(
+    below(actor("/node01/shop/anna", crashed)),
+    "shop: /node01/shop/anna is down: it crashed with Error, its log says why"
+  )
   t.is(below(actor("/node01/shop/anna", { status: "down" })), "shop: /node01/shop/anna is down")
   t.is(below(actor("/node01/shop/anna", { status: "starting" })), "shop: /node01/shop/anna is starting")
   t.regex(below(actor("/node01/shop/anna", { status: "suspended" })), /anna waits by order of an operator$/)
@@ -110,6 +113,20 @@ test("whatever is stopped, keeps crashing or was told to wait is named with its 
   t.is(below(actor("/node01/shop/job", { status: "down", role: "transient" })), "")
   t.is(below(actor("/node01/shop/job", { ...crashed, role: "temporary" })), "")
   t.is(below(actor("/node01/shop/guest", { status: "starting", role: "" })), "")
+})
+
+test("what a crash said stays inside: whoever asks has not logged in", (t) => {
+  const password = "hunter2"
+  const token = "eyJhbGciOiJIUzI1NiJ9.eyJhY3RvcklkIjoiSFVNQU4i.c2lnbmF0dXJlc2ln"
+  for (const lastCrash of [`Refused: password ${password}, ${token}`, `${password}: ${token}`, password]) {
+    const shop = actor("/node01/shop", { status: "down", lastCrash })
+    const health = reasons({ tree: tree(shop), chainfire: { silent: `Bearer ${token}` } })
+    for (const text of [readyText(health, true), readyText(health, false), health.why]) {
+      t.true(text.includes("/node01/shop is down: it crashed"), text)
+      for (const secret of [password, token]) t.false(text.includes(secret), text)
+    }
+  }
+  t.is(chainfire({ failed: `Bearer ${token}` }).why, "chainfire: its disk failed: Bearer <redacted>")
 })
 
 test("troubles that are in nobody's way are told, and change nothing", (t) => {

@@ -7,11 +7,15 @@
  * A node that waits for others, such as for a leader, is alive: starting it anew would not help. Some troubles are
  * told and change nothing, such as a link to one of several others, or a console whose port is taken: to take the
  * node out of service for them would do more harm.
+ *
+ * It is read without login: of a crash there is the name of its fault alone, for its text may be anything, and of all
+ * else what looks like a secret is left out.
  */
 import type { ChainfireStatus } from "#protocols/chainfire.ts"
 import type { LinkStatus } from "#protocols/links.ts"
 import type { MemberStatus } from "#protocols/membership.ts"
 import type { ActorSnapshot } from "#protocols/runtime.ts"
+import { withoutSecrets } from "./log-line.ts"
 
 /** Where a node is in its life. */
 export type Phase = "starting" | "running" | "draining" | "stopping" | "ended"
@@ -74,7 +78,7 @@ const check = (component: string, troubles: ReadonlyArray<string>, isNeeded: boo
 }
 
 const oneLine = (text: string): string => {
-  const line = text.replaceAll(/\s+/g, " ").trim()
+  const line = withoutSecrets(text).replaceAll(/\s+/g, " ").trim()
   return line.length > reasonCharactersMax ? `${line.slice(0, reasonCharactersMax)}…` : line
 }
 
@@ -110,7 +114,7 @@ const treeTroubles = (actor: ActorSnapshot): ReadonlyArray<string> => {
 }
 
 const troubleOf = ({ lastCrash, path, role, status }: ActorSnapshot): string | undefined => {
-  const why = lastCrash === "" ? "" : `: ${lastCrash}`
+  const why = lastCrash === "" ? "" : `: it crashed${faultOf(lastCrash)}, its log says why`
   switch (status) {
     case "running":
       return undefined
@@ -125,6 +129,12 @@ const troubleOf = ({ lastCrash, path, role, status }: ActorSnapshot): string | u
       if (role === "permanent") return `${path} is down${why}`
       return role === "transient" && lastCrash !== "" ? `${path} is down${why}` : undefined
   }
+}
+
+/** The name before the text, if it is one; what was thrown may have been a text alone. */
+const faultOf = (crash: string): string => {
+  const [, name] = /^([A-Z]\w{0,60}): /.exec(crash) ?? []
+  return name === undefined ? "" : ` with ${name}`
 }
 
 // Chainfire

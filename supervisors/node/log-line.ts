@@ -103,7 +103,11 @@ const secrets: ReadonlyArray<RegExp> = [
   /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g
 ]
 
+/** For whatever others read. */
+export const withoutSecrets = (text: string): string =>
+  secrets.reduce((left, secret) => left.replaceAll(secret, redacted), text)
+
 const told = (text: string, charactersMax: number): string => {
-  const safe = secrets.reduce((left, secret) => left.replaceAll(secret, redacted), text)
+  const safe = withoutSecrets(text)
   return safe.length > charactersMax ? `${safe.slice(0, charactersMax)}… (${safe.length} characters)` : safe
 }

@@ -2,7 +2,7 @@
  * What a node reports of its own life: each component as it starts and stops, that it is ready, that it is not any
  * more and why, and that it is again. One line each, with the time that a start took.
  */
-import { Effect, Runtime, Schedule, type Scope } from "effect"
+import { Clock, Effect, Runtime, type Scope } from "effect"
 import type { Tagged } from "#actors/kernel/ask.ts"
 import type { ActorSystem } from "#actors/kernel/system.ts"
 import { ActorEnded, ActorStarted } from "#protocols/runtime.ts"
@@ -12,6 +12,10 @@ import type { NodeWatch } from "./node-watch.ts"
 
 const pollMillis = 50
 const againMillis = 2_000
+/** Of a tenth more: one that is ready soon is seen soon. */
+const pauseGrowth = 1.1
+/** For so long it is a start as any other. */
+const patienceMillis = 5_000
 
 /** Since the process began. */
 const sinceStart = (): number => Math.round(process.uptime() * 1_000)
@@ -54,25 +58,47 @@ export const reportComponents = (
   )
 }
 
-/** Waits until the node is ready, and tells of each change from then on, without an end. */
+/**
+ * Tells when the node is ready, and of each change from then on, without an end. Until it is, it looks less and less
+ * often; after a while it says what it waits for, and again when that is something else.
+ */
 export const reportReadiness = (watch: NodeWatch, say: Say): Effect.Effect<never> =>
   Effect.gen(function* () {
-    yield* Effect.repeat(watch.look, {
-      until: ({ ready }) => ready,
-      schedule: Schedule.spaced(pollMillis)
-    })
+    const fromMillis = yield* Clock.currentTimeMillis
+    let told = ""
+    let pauseMillis = pollMillis
+    while (true) {
+      const health = yield* watch.look
+      // Whoever told it to stop knows that it is not ready.
+      if (watch.phase !== "running") return yield* Effect.never
+      if (health.ready) break
+      const why = whyNotReady(health)
+      const waitedMillis = (yield* Clock.currentTimeMillis) - fromMillis
+      if (!isSame(why, told) && waitedMillis >= patienceMillis) {
+        told = why
+        yield* say("warn", `not ready yet: ${why}`, { ready: false })
+      }
+      yield* Effect.sleep(pauseMillis)
+      pauseMillis = Math.min(pauseMillis * pauseGrowth, againMillis)
+    }
     const millis = sinceStart()
     yield* say("info", `ready ${millis} ms after the process began`, { millis, ready: true })
-    let wasReady = true
-    yield* Effect.repeat(
-      Effect.gen(function* () {
-        const health = yield* watch.health
-        if (health.ready === wasReady || watch.phase !== "running") return
-        wasReady = health.ready
-        if (wasReady) yield* say("info", "ready again", { ready: true })
-        else yield* say("warn", `not ready any more: ${whyNotReady(health)}`, { ready: false })
-      }),
-      Schedule.spaced(againMillis)
-    )
-    return yield* Effect.never
+    told = ""
+    while (true) {
+      // First: what the watch has kept may be from before it was ready.
+      yield* Effect.sleep(againMillis)
+      const health = yield* watch.health
+      if (watch.phase !== "running") return yield* Effect.never
+      const why = whyNotReady(health)
+      if (isSame(why, told)) continue
+      const wasReady = told === ""
+      told = why
+      if (why === "") yield* say("info", "ready again", { ready: true })
+      else yield* say("warn", `not ready ${wasReady ? "any more" : "still"}: ${why}`, { ready: false })
+    }
   })
+
+/** But for how many there are of something, which changes all the time. */
+const isSame = (why: string, told: string): boolean => counted(why) === counted(told)
+
+const counted = (why: string): string => why.replaceAll(/(?<= )\d+(?= )/g, "some")

@@ -38,7 +38,9 @@ export const watchNode = (build: BuildLabels, figures: () => ProcessFigures): Ef
   Effect.gen(function* () {
     const { node } = build
     const looking = Effect.suspend(() => lookAt(node, watch))
-    const known = yield* Effect.cachedWithTTL(looking, freshFor)
+    const kept = yield* Effect.cachedWithTTL(looking, freshFor)
+    // That there is no tree is not kept: a moment later there is one, and it would count as one that is missing.
+    const known = Effect.suspend(() => (watch.system === undefined ? looking : kept))
     const healthNow = (seen: Known) => healthOf({ ...seen, phase: watch.phase })
     const numbers = Effect.gen(function* () {
       const seen = yield* known

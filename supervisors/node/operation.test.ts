@@ -26,6 +26,8 @@ test("a node boots in order, says when it is ready, tells its health and its num
     t.regex(verbose.text, /^\[\+\]chainfire ok$/m)
     t.is((await node.asked("/readyz", "POST")).status, 405)
     t.is((await node.asked("/etc/passwd")).status, 404)
+    t.is(await node.askedAs("localhost:7790", "/readyz"), 200)
+    t.is(await node.askedAs("rebound.example:7790", "/readyz"), 421)
 
     const { status, text } = await node.asked("/metrics")
     t.is(status, 200)
@@ -153,6 +155,33 @@ test("past its deadline a stop names who did not end, and the process exits with
     },
     { hangs: true, stopMillis: 3_000 }
   )
+})
+
+test("SIGTERM while it boots stops in order what has started, and the next start works", async (t) => {
+  t.timeout(120_000)
+  await withNodes(1, async (start) => {
+    const first = start("node01")
+    await first.says(/^cluster has started/)
+    t.false(first.lines.some(({ message }) => /^ready /.test(message)))
+    first.process.kill("SIGTERM")
+    t.is(await first.ended, 0)
+    const said = first.lines.map(({ message }) => message)
+    t.true(said.includes("is told to stop: it takes no new work"), said.join("\n"))
+    const stopped = said.filter((message) => / has stopped$/.test(message))
+    t.is(stopped.at(-1), "cluster has stopped", said.join("\n"))
+    t.regex(said.at(-1) ?? "", /^stopped in order in \d+ ms$/)
+    t.deepEqual(
+      first.lines.filter(({ level }) => level === "warn" || level === "error"),
+      []
+    )
+    t.is(first.errors, "")
+
+    const next = start("node01")
+    await next.says(/^ready /)
+    next.process.kill("SIGTERM")
+    t.is(await next.ended, 0)
+    t.is(next.errors, "")
+  })
 })
 
 test("a second signal ends it at once", async (t) => {
