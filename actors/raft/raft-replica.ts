@@ -139,6 +139,10 @@ export class Replica {
     return term === 0 && membership.isVoter(id) && membership.voters.every((voter) => id <= voter)
   }
 
+  get hasDurableTerm(): boolean {
+    return this.#durableTerm === this.term
+  }
+
   /** Its vote for itself counts once it cannot be forgotten. */
   get hasDurableVote(): boolean {
     return this.#durableTerm === this.term && this.#durableVote === this.id

@@ -61,6 +61,22 @@ test("a new group has a leader at once, and the one who asks first waits for the
   t.like(late.raft(1).status, { role: "leader", term: 1 })
 })
 
+test("a leader may rest no lease on who could forget its term, and then take itself for new", (t) => {
+  const group = new ByHand([1, 2, 3])
+  const answersOf = (id: number) =>
+    group.sent.filter(({ _tag, from }) => from === id && _tag === "HeartbeatReply").length
+  group.slow.add(3)
+  group.pass(500)
+  t.is(group.raft(1).role, "leader")
+  t.like(group.raft(3).status, { term: 1, leader: 1 })
+  t.true(answersOf(2) > 0)
+  t.is(answersOf(3), 0)
+  group.slow.delete(3)
+  group.persist(3)
+  group.pass(200)
+  t.true(answersOf(3) > 0)
+})
+
 test("without the one who asks first others do, after T to 2 T of silence, and one only leads", (t) => {
   const group = new ByHand([1, 2, 3])
   group.drops = ({ from, to }) => from === 1 || to === 1

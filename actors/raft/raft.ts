@@ -555,18 +555,23 @@ export class Raft {
       hintTerm,
       round
     }
-    if (rejected) out.send(message)
+    // A lease may rest on the round, and whoever comes back without the term takes itself for new and sticks to nobody.
+    if (rejected) out.send(this.#replica.hasDurableTerm ? message : { ...message, round: 0 })
     else out.sendPersisted(message)
   }
 
   #heartbeat({ commit, from, quiesce, round }: Heartbeat, nowMillis: number): void {
     this.#follow(from, nowMillis)
-    const { id, log, out, term } = this.#replica
+    const { hasDurableTerm, id, log, out, term } = this.#replica
     check(commit <= log.lastIndex, "a leader counts on no more than is durable here")
     this.#replica.commitTo(commit)
     const quiesced = quiesce && log.lastIndex === commit && this.#replica.isSettled && !this.#down.has(from)
     if (quiesced) this.#clock.stop()
-    if (round > 0) out.send({ _tag: "HeartbeatReply", from: id, to: from, term, round, quiesced })
+    if (round === 0) return
+    const reply: Message = { _tag: "HeartbeatReply", from: id, to: from, term, round, quiesced }
+    // As with AppendReply, for the sake of leases.
+    if (hasDurableTerm) out.send(reply)
+    else out.sendPersisted(reply)
   }
 
   #chunk(message: Chunk, nowMillis: number): void {
