@@ -92,8 +92,11 @@ export interface FinalState {
   readonly voter: boolean
 }
 
-/** `unknown`: it could not be decided within the bounds; that is no success. */
-export const Verdict = Schema.Literal("passed", "failed", "unknown")
+/**
+ * `unknown`: it could not be decided within the bounds; that is no success.
+ * `skipped`: it was not looked into, for a reason that is no fault of the run; that is neither success nor failure.
+ */
+export const Verdict = Schema.Literal("passed", "failed", "unknown", "skipped")
 export type Verdict = typeof Verdict.Type
 
 export class Finding extends Schema.Class<Finding>("Finding")({
@@ -131,6 +134,10 @@ export const treesOf = (sights: ReadonlyArray<Sight>): ReadonlyArray<NodeStatus>
 /** There was nothing to look at, or not enough time. */
 export const unknown = (check: string, ...lines: ReadonlyArray<string>): Finding =>
   new Finding({ check, verdict: "unknown", lines, operations: [] })
+
+/** For what comes in addition to the checks of a scenario, where this machine or this run does not allow it. */
+export const skipped = (check: string, why: string): Finding =>
+  new Finding({ check, verdict: "skipped", lines: [`not looked into: ${why}`], operations: [] })
 
 /** Passes when there is nothing to complain of. */
 export const finding = (

@@ -1,7 +1,8 @@
 import test from "ava"
-import { Finding } from "#chaos/checkers/evidence.ts"
+import { Finding, passed, skipped, unknown } from "#chaos/checkers/evidence.ts"
 import { madeUpOptions, madeUpRun } from "./fixtures/made-up-run.ts"
-import { countText, exitCode, isUndecided, runText } from "./outcomes.ts"
+import { countText, exitCode, isUndecided, outcomeOf, runText } from "./outcomes.ts"
+import { resultOf } from "./report/result.ts"
 import { counted, emptyTally, tallyTable } from "./soak-table.ts"
 
 test("success takes that something passed and nothing failed", (t) => {
@@ -41,6 +42,20 @@ test("what could not be decided is no success, and not called a failure of a che
   t.true(isUndecided(undecided))
   t.false(isUndecided(madeUpRun()))
   t.false(isUndecided(madeUpRun({ isWrong: false })))
+})
+
+test("what was not looked into changes no outcome, and is shown with its reason", (t) => {
+  const left = skipped("disks", "out of time")
+  t.is(outcomeOf([passed("order", "fine"), left]).outcome, "passed")
+  t.deepEqual(outcomeOf([unknown("order", "out of time"), left]), {
+    outcome: "failed",
+    reason: "order: unknown"
+  })
+  const run = { ...madeUpRun({ isWrong: false }), findings: [left] }
+  t.is(runText(run)[1], "  skipped disks: not looked into: out of time")
+  const { scope, steps } = resultOf(run, { cpu: "", kvm: false, node: "", git: "" }, undefined)
+  t.deepEqual(steps, [])
+  t.true(scope.includes("disks: not looked into: out of time"))
 })
 
 test("a soak counts runs by scenario, and names seeds that did not pass", (t) => {

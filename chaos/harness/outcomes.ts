@@ -7,6 +7,7 @@
  *   3    nothing failed, but something was blocked, or nothing was played since the world cannot
  *   130  somebody pressed Ctrl-C
  */
+import type { Finding } from "#chaos/checkers/evidence.ts"
 import type { Outcome, Run } from "./run.ts"
 
 export const usageExit = 2
@@ -28,6 +29,14 @@ export const countText = (outcomes: ReadonlyArray<Outcome>): string => {
     return count === undefined ? [] : `${count} ${outcome}`
   })
   return said.join(", ") || "nothing was played"
+}
+
+/** Of a run that was played to its end. What was not looked into makes no difference. */
+export const outcomeOf = (findings: ReadonlyArray<Finding>): Pick<Run, "outcome" | "reason"> => {
+  const wrong = findings.filter(({ verdict }) => verdict === "failed" || verdict === "unknown")
+  return wrong.length === 0
+    ? { outcome: "passed", reason: undefined }
+    : { outcome: "failed", reason: wrong.map(({ check, verdict }) => `${check}: ${verdict}`).join(", ") }
 }
 
 /** A failure in which no check says that something is wrong: one could not decide. */

@@ -16,6 +16,7 @@ import { Prng } from "#chaos/sim/prng.ts"
 import { readTruth } from "#chaos/workloads/truth.ts"
 import type { Counts, Running } from "#chaos/workloads/workload.ts"
 import { Observer, usualPace } from "./observer.ts"
+import { outcomeOf } from "./outcomes.ts"
 import type { Outcome, Progress, Run, RunOptions } from "./run.ts"
 
 /** Until clients begin, after the cluster has answered for the first time; and from then until faults begin. */
@@ -56,10 +57,8 @@ export const runScenario = (given: Scenario, maker: WorldMaker, options: RunOpti
       options.onProgress({ ...nothingYet, phase: "checks", elapsedMillis: evidence.endedMillis })
       const checks = scenario.checks.filter(({ worlds }) => worlds?.includes(maker.kind) ?? true)
       const findings = [...judged(checks, evidence, options), ...afterwards]
-      const failed = findings.filter(({ verdict }) => verdict !== "passed")
-      const outcome = failed.length === 0 ? "passed" : "failed"
-      const why = failed.map(({ check, verdict }) => `${check}: ${verdict}`).join(", ")
-      return ended(outcome, { actions, evidence, facts, findings, ...(why !== "" && { reason: why }) })
+      const { outcome, reason } = outcomeOf(findings)
+      return ended(outcome, { actions, evidence, facts, findings, reason })
     }
     const fault = Cause.failureOption(exit.cause)
     if (fault._tag === "Some" && fault.value._tag === "WorldBlocked")

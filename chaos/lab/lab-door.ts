@@ -21,6 +21,7 @@ import { protocolVersion } from "#protocols/wire/frames.ts"
 import { child } from "#supervisors/engine/tree.ts"
 import { type Door, doorFileName } from "#supervisors/shell/door.ts"
 import { cluster } from "#supervisors/trees/cluster.ts"
+import { version } from "#supervisors/trees/node.ts"
 
 /** Of the lab's system and of the root of its tree. */
 export const labName = "lab"
@@ -39,7 +40,7 @@ export const openLabDoor = (labFolder: string, note: (line: string) => void) =>
     note(`a shell attaches to the lab: npm start -- shell --data-directory ${folder}`)
     const entrance = cluster({
       self,
-      metadata: new Metadata({ roles: [], zone: labName, version: "0.1.0", ports: {} }),
+      metadata: new Metadata({ roles: [], zone: labName, version, ports: {} }),
       seeds: [],
       datagrams,
       view: new RegistryView()

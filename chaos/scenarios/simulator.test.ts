@@ -8,6 +8,7 @@ import { availableParallelism } from "node:os"
 import test from "ava"
 import { Effect } from "effect"
 import { whyImpossible } from "#chaos/faults/schedule.ts"
+import { quietRun } from "#chaos/harness/quiet-run.ts"
 import { cannotOf } from "#chaos/harness/run-scenario.ts"
 import { SimWorkers } from "#chaos/harness/sim-workers.ts"
 import { cannot as simCannot } from "#chaos/sim/sim-strikes.ts"
@@ -39,19 +40,7 @@ for (const scenario of playable) {
     const numbers = Array.from({ length: seedsOf(scenario.name) }, (_, index) => Number(first) + index)
     const play = (seed: number) =>
       Effect.map(
-        processors.withPermits(1)(
-          workers.play(scenario, {
-            seed,
-            nodes: undefined,
-            forMillis: undefined,
-            playBack: undefined,
-            folder: undefined,
-            nowMillis: () => performance.now(),
-            wallMillis: () => Date.now(),
-            onProgress: () => {},
-            onNote: () => {}
-          })
-        ),
+        processors.withPermits(1)(workers.play(scenario, quietRun(seed))),
         ({ findings, outcome, reason }) => {
           const wrong = findings.filter(({ verdict }) => verdict !== "passed")
           const lines = wrong.flatMap(({ check, lines }) =>

@@ -4,7 +4,7 @@
  * `UC_SEEDS=100` plays so many seeds with all faults, and `UC_SEED=7` just that one.
  */
 import test from "ava"
-import { Effect, Either, Fiber } from "effect"
+import { Effect, Either, Fiber, GlobalValue } from "effect"
 import {
   ClockJump,
   ClockRate,
@@ -103,6 +103,18 @@ test("a simulation that is over leaves no fiber behind, also of machines that ha
   )
   t.true(during > before)
   t.is(rootsNow(), before)
+})
+
+test("the list of fibers that a simulation clears is the one in which Effect keeps them", async (t) => {
+  const missing = { roots: undefined }
+  const { roots } = GlobalValue.globalValue(
+    Symbol.for("effect/FiberScope/Global"),
+    (): { readonly roots: Set<unknown> | undefined } => missing
+  )
+  const fiber = Effect.runFork(Effect.never)
+  t.true(roots?.has(fiber))
+  await Effect.runPromise(Fiber.interrupt(fiber))
+  t.false(roots?.has(fiber))
 })
 
 test("all machines without power come back with what was acknowledged", (t) => {

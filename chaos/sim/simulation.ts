@@ -52,13 +52,19 @@ export const inSimulation = <A, E>(
   }
 }
 
+const rootsName = "effect/FiberScope/Global"
+
 /**
  * Effect's list of fibers without a parent, which holds each until it ends. Fibers of a machine that has lost its
  * power never end, and each would keep its whole world in memory. While a simulation runs nobody else starts any.
+ *
+ * It is private to Effect: a release may move it, and a list of our own in its place would free nothing.
  */
-const { roots } = GlobalValue.globalValue(Symbol.for("effect/FiberScope/Global"), () => ({
-  roots: new Set<unknown>()
-}))
+const { roots } = GlobalValue.globalValue(Symbol.for(rootsName), (): { readonly roots: Set<unknown> } => {
+  throw new Error(
+    `this Effect keeps no ${rootsName}, so simulations cannot let go of fibers that never end: look in its internal/fiberScope where it keeps them now`
+  )
+})
 
 const open = (world: SimWorld, options: WorldOptions): Effect.Effect<World, WorldFailed, Scope.Scope> =>
   Effect.gen(function* () {
@@ -133,7 +139,11 @@ const asOperator =
   <Asked extends Parameters<World["ask"]>[2]>(node: NodeName, path: string, request: Asked) =>
     Effect.async<Success<Asked>, Unanswered>((resume) => {
       const { alarm } = world.outsideClock
-      const unanswered = (reason: string) => resume(Effect.fail(new Unanswered({ node, reason })))
+      const ended = (outcome: Effect.Effect<Success<Asked>, Unanswered>) => {
+        stopWaiting()
+        resume(outcome)
+      }
+      const unanswered = (reason: string) => ended(Effect.fail(new Unanswered({ node, reason })))
       const stopWaiting = alarm(answerMillis, () => unanswered(`no answer within ${answerMillis} ms`))
       const stay = alarm(world.prng.next() * clientLatencyMillisMax, () => {
         const system = machines.get(node)?.system
@@ -141,7 +151,7 @@ const asOperator =
         const known = classOf(request)
         if (known === undefined) return unanswered("what is asked is not an instance of a message class")
         askWith<Asked>(system.at(address(path, known)), request, answerMillis, (answered) => {
-          if (Exit.isSuccess(answered)) resume(Effect.succeed(answered.value))
+          if (Exit.isSuccess(answered)) ended(Effect.succeed(answered.value))
           else unanswered(messageOf(Cause.squash(answered.cause)))
         })
       })

@@ -85,7 +85,7 @@ const checks = ({ findings, scenario }: Run): Markup =>
         return html`<details class="check"${isOpen}><summary><span class="word ${finding.verdict}">${finding.verdict}</span> <b>${finding.check}</b> <span class="holds">${check?.holds ?? ""}</span></summary>${findingText(finding)}</details>`
       })}</div>`
 
-const badness = { failed: 0, unknown: 1, passed: 2 }
+const badness = { failed: 0, unknown: 1, skipped: 2, passed: 3 }
 
 const worstFirst = (findings: ReadonlyArray<Finding>): ReadonlyArray<Finding> =>
   findings.toSorted((one, other) => badness[one.verdict] - badness[other.verdict])

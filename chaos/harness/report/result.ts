@@ -94,16 +94,20 @@ export const resultOf = (run: Run, machine: Machine, from: string | undefined): 
       accel: run.facts["accelerator"] ?? "none",
       node: machine.node
     },
-    steps: findings.map((finding, index) => ({
-      name: finding.check,
-      ok: finding.verdict === "passed",
-      evidence: evidenceOf(finding, index)
-    })),
+    // What was not looked into is no step, and said in the scope.
+    steps: findings.flatMap((finding, index) =>
+      finding.verdict === "skipped"
+        ? []
+        : [{ name: finding.check, ok: finding.verdict === "passed", evidence: evidenceOf(finding, index) }]
+    ),
     metrics: metricsOf(run),
     scope: [
       `the world is "${world}"`,
       scenario.says,
       ...scenario.checks.map(({ holds, name }) => `${name}: ${holds}`),
+      ...findings.flatMap(({ check, lines, verdict }) =>
+        verdict === "skipped" ? lines.map((line) => `${check}: ${line}`) : []
+      ),
       ...(evidence === undefined ? [] : [`times of the schedule and of bounds times ${evidence.slowness}`])
     ],
     plan: {

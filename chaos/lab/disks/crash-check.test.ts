@@ -4,7 +4,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import test from "ava"
 import { Effect } from "effect"
-import { findingOf, lookIntoCrashes } from "./crash-check.ts"
+import { passed } from "#chaos/checkers/evidence.ts"
+import { outcomeOf } from "#chaos/harness/outcomes.ts"
+import { findingOf, leftOut, lookIntoCrashes } from "./crash-check.ts"
 import type { CrashReport } from "./crash-run.ts"
 
 const report = (more: Partial<CrashReport> = {}): CrashReport => ({
@@ -36,9 +38,37 @@ test("an acknowledged write that is missing after one of many cuts fails, and is
   t.is(findingOf([report({ corrupt: 1 })], 3).verdict, "failed")
 })
 
-test("nothing that was looked for is no success", (t) => {
-  t.is(findingOf([], 3).verdict, "unknown")
-  t.is(findingOf([report({ due: 0 })], 3).verdict, "unknown")
+test("on a machine too slow for a single look it was not looked into, which fails no run and is no success", (t) => {
+  for (const reports of [[], [report({ points: 0, due: 0 })], [report({ due: 0 })]]) {
+    const finding = findingOf(reports, 3)
+    t.is(finding.verdict, "skipped")
+    t.regex(finding.lines[0] ?? "", /^not looked into: /)
+    t.is(outcomeOf([passed("order", ""), finding]).outcome, "passed")
+  }
+})
+
+test("disks that cannot be used after any cut fail the run, although nothing could be looked for", (t) => {
+  const finding = findingOf([report({ points: 6, due: 0, corrupt: 6 })], 3)
+  t.is(finding.verdict, "failed")
+  t.deepEqual(outcomeOf([finding]), { outcome: "failed", reason: "crash points: failed" })
+})
+
+test("where disks of a run with power cuts are not looked into, it says so and why", (t) => {
+  const recorded = { cuts: 2, spares: 0, isFull: false }
+  t.is(leftOut(recorded), undefined)
+  t.deepEqual(leftOut({ ...recorded, cuts: 0, spares: 1 }), [])
+  const said = (more: Partial<typeof recorded>) =>
+    leftOut({ ...recorded, ...more })?.map(({ check, lines, verdict }) =>
+      [check, verdict, ...lines].join(": ")
+    )
+  t.regex(
+    said({ spares: 1 })?.join() ?? "",
+    /^crash points: skipped: not looked into: disks of spare machines/
+  )
+  t.regex(
+    said({ isFull: true })?.join() ?? "",
+    /^crash points: skipped: not looked into: there were more writes/
+  )
 })
 
 test("disks that are not there are unknown, with the reason", async (t) => {

@@ -15,6 +15,7 @@ import { processStart } from "#actors/platform/data-lock.ts"
 import { Crash, FairDisk, FullDisk, Kill, Start } from "#chaos/faults/action.ts"
 import { kill, partition, pause } from "#chaos/faults/fault.ts"
 import { somebodyLeads, strikeFor, wait } from "#chaos/faults/schedule.ts"
+import { quietRun } from "#chaos/harness/quiet-run.ts"
 import { runScenario } from "#chaos/harness/run-scenario.ts"
 import { clientLoad, safety } from "#chaos/scenarios/client-load.ts"
 import { type Scenario, threeNodes } from "#chaos/scenarios/scenario.ts"
@@ -111,14 +112,7 @@ onLinux(
     const notes: Array<string> = []
     const run = await Effect.runPromise(
       runScenario(scenario, processWorld, {
-        seed: 1,
-        nodes: undefined,
-        forMillis: undefined,
-        playBack: undefined,
-        folder: undefined,
-        nowMillis: () => performance.now(),
-        wallMillis: () => Date.now(),
-        onProgress: () => {},
+        ...quietRun(1),
         onNote: (line) => void notes.push(line)
       })
     )

@@ -13,7 +13,7 @@ import { type Finding, unknown } from "#chaos/checkers/evidence.ts"
 import { type Action, type ActionTag, describeAction } from "#chaos/faults/action.ts"
 import { ActorFailed, InjectCrash } from "#protocols/runtime.ts"
 import { live } from "#supervisors/live.ts"
-import { crashCheck, lookIntoCrashes } from "../disks/crash-check.ts"
+import { crashCheck, leftOut, lookIntoCrashes } from "../disks/crash-check.ts"
 import { DiskRecorder } from "../disks/disk-recorder.ts"
 import type { RealClients } from "../real-clients.ts"
 import { type LabRecord, openRecord } from "../reaper.ts"
@@ -162,11 +162,12 @@ const open = (
       peerUrl: (node) => `https://${lab.host(node)}:${linksPort}`,
       residentBytes: (node) => residentBytes(lab, node),
       complaints: () => complaints,
-      afterwards: Effect.suspend(() =>
-        guests.cuts === 0 || shape.spares > 0 || recorder.isFull
-          ? Effect.succeed([])
-          : Effect.map(crashesOf(guests, recorder, options, record), (finding) => [finding])
-      )
+      afterwards: Effect.suspend(() => {
+        const said = leftOut({ cuts: guests.cuts, spares: shape.spares, isFull: recorder.isFull })
+        return said === undefined
+          ? Effect.map(crashesOf(guests, recorder, options, record), (finding) => [finding])
+          : Effect.succeed(said)
+      })
     }
     return world
   })
