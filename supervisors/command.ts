@@ -102,9 +102,10 @@ const node = Command.make("node", { cluster, name }, ({ cluster: path, name }) =
     const options = yield* nodeOptions(spec, name, path)
     yield* running(options)
   }).pipe(
-    Effect.tapErrorTag("SpecRefused", ({ message }) => complain(message)),
+    // To start it again does not help, so that is told from a node that failed: see docs/operations.md, exit codes.
+    Effect.tapErrorTag("SpecRefused", ({ message }) => Effect.zipRight(complain(message), usageError)),
     // Each of its lines begins with its place, for editors.
-    Effect.tapErrorTag("ClusterFileRefused", ({ message }) => say(message))
+    Effect.tapErrorTag("ClusterFileRefused", ({ message }) => Effect.zipRight(say(message), usageError))
   )
 ).pipe(Command.withDescription("run one node of a cluster"))
 

@@ -543,20 +543,9 @@ export class Raft {
     }
   ): void {
     const { id, out, term } = this.#replica
-    const { hintIndex, hintTerm, index, rejected, round } = reply
-    const message: Message = {
-      _tag: "AppendReply",
-      from: id,
-      to,
-      term,
-      index,
-      rejected,
-      hintIndex,
-      hintTerm,
-      round
-    }
+    const message: Message = { _tag: "AppendReply", from: id, to, term, ...reply }
     // A lease may rest on the round, and whoever comes back without the term takes itself for new and sticks to nobody.
-    if (rejected) out.send(this.#replica.hasDurableTerm ? message : { ...message, round: 0 })
+    if (reply.rejected) out.send(this.#replica.hasDurableTerm ? message : { ...message, round: 0 })
     else out.sendPersisted(message)
   }
 
