@@ -28,7 +28,7 @@ export const nextSteps = ({
   `UltraCloud: ${what}, Ctrl-C stops it. In another terminal or a browser:`,
   `  etcd      etcdctl --endpoints ${etcd.join()} put greeting hello`,
   `  shell     ${command} shell`,
-  `  console   ${console ?? "is not open yet"}, log in with the token in ${tokenFile}`
+  `  console   ${console ?? "not open, its log says why if it stays so"}, log in with the token in ${tokenFile}`
 ]
 
 /** As it was started itself: by npm, by its name, or as a file. */

@@ -22,6 +22,8 @@ import { drawTree, type View } from "./tree-view.ts"
 const redrawMillis = 500
 const eventsShown = 8
 const readyWithin = "30 seconds"
+/** After the rest is ready. The console is not needed for it: its port may be taken for good. */
+const consoleWithin = "2 seconds"
 
 /** How to reach a node, but for what is known only once it runs. */
 export type Known = Omit<Entrances, "what" | "console">
@@ -97,20 +99,33 @@ const sayWhenReady = (system: ActorSystem<never>, known: Known) =>
   Effect.gen(function* () {
     const waited = yield* Effect.timeoutOption(ready(system), readyWithin)
     const what = `${system.name} ${Option.isSome(waited) ? "is ready" : "is starting still"}`
-    for (const line of nextSteps({ ...known, what, console: consoleOf(system) })) print(line)
+    const opened = yield* Effect.timeoutOption(consoleOpen(system), consoleWithin)
+    for (const line of nextSteps({ ...known, what, console: Option.getOrUndefined(opened) })) print(line)
     print("")
+    if (Option.isSome(opened)) return
+    yield* Effect.forkScoped(
+      Effect.map(consoleOpen(system), (at) =>
+        print(`UltraCloud: the console of ${system.name} is open: ${at}`)
+      )
+    )
   })
 
-/** Until clients of etcd are served, and the console is open. */
-const ready = (system: ActorSystem<never>) => {
+/** Until clients of etcd are served. */
+export const ready = (system: ActorSystem<never>) => {
   const member = system.at(address(memberPath(system.name), GetChainfire))
   return ask(member, new GetChainfire({}), "1 second").pipe(
-    Effect.map(({ leader }) => leader !== 0 && consoleOf(system) !== undefined),
+    Effect.map(({ leader }) => leader !== 0),
     // It may be starting still.
     Effect.orElseSucceed(() => false),
     Effect.repeat({ until: (isReady) => isReady, schedule: Schedule.spaced("50 millis") })
   )
 }
+
+const consoleOpen = (system: ActorSystem<never>): Effect.Effect<string> =>
+  Effect.sync(() => consoleOf(system)).pipe(
+    Effect.repeat({ until: (at) => at !== undefined, schedule: Schedule.spaced("50 millis") }),
+    Effect.map(() => consoleOf(system) ?? "")
+  )
 
 const look = (system: ActorSystem<never>) =>
   Effect.zipWith(system.wholeTree(), Clock.currentTimeMillis, (tree, atMillis): View => ({ tree, atMillis }))
