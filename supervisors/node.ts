@@ -189,28 +189,23 @@ export const runNode = <A, E, R>(
           ...addresses
         }
       )
-      // Told to stop at any time from here on, even while it starts, the tree goes first and its ports after it.
-      const ended = yield* Effect.uninterruptibleMask((restore) =>
-        Effect.gen(function* () {
-          const system = yield* ActorSystem.begin(name, tree)
-          system.logLevel = logLevel
-          system.spans = spans
-          watch.system = system
-          yield* Effect.addFinalizer(() => stopTimer)
-          const run = Effect.gen(function* () {
-            yield* reportComponents(system, watch, say)
-            yield* system.started
-            watch.phase = "running"
-            yield* Effect.forkScoped(reportReadiness(watch, say))
-            yield* Effect.forkScoped(Effect.forever(Effect.flatMap(Queue.take(refused), publishTo(system))))
-            yield* Effect.forkScoped(use(system, addresses))
-            return yield* system.ended
-          })
-          // Stops here rather than with the scope, so that whoever watches still sees it.
-          return yield* Effect.onInterrupt(restore(run), () =>
-            Effect.zipRight(stopTimer, stopInOrder(system, watch, say))
-          )
-        })
+      const system = yield* ActorSystem.begin(name, tree)
+      system.logLevel = logLevel
+      system.spans = spans
+      watch.system = system
+      yield* Effect.addFinalizer(() => stopTimer)
+      const run = Effect.gen(function* () {
+        yield* reportComponents(system, watch, say)
+        yield* system.started
+        watch.phase = "running"
+        yield* Effect.forkScoped(reportReadiness(watch, say))
+        yield* Effect.forkScoped(Effect.forever(Effect.flatMap(Queue.take(refused), publishTo(system))))
+        yield* Effect.forkScoped(use(system, addresses))
+        return yield* system.ended
+      })
+      // Also while it starts. Stops here rather than with the scope, so that whoever watches still sees it.
+      const ended = yield* Effect.onInterrupt(run, () =>
+        Effect.zipRight(stopTimer, stopInOrder(system, watch, say))
       )
       watch.phase = "ended"
       if (!Cause.isEmpty(ended.cause)) yield* Effect.failCause(ended.cause)
