@@ -176,7 +176,7 @@ withNix(
   "each package of the lock has an address in the registry that was said, and keeps its digest",
   async (t) => {
     const written = Schema.decodeUnknownSync(Lock)(await readFile(join(root, "package-lock.json"), "utf8"))
-    for (const registry of ["https://registry.example/npm", "https://registry.example/npm/"]) {
+    for (const registry of ["https://packages.example/npm", "https://packages.example/npm/"]) {
       const { packages } = await lockFor(registry)
       t.deepEqual(Object.keys(packages).sort(), Object.keys(written.packages).sort())
       for (const [path, { integrity, resolved }] of Object.entries(packages)) {
@@ -185,7 +185,7 @@ withNix(
         else
           t.regex(
             resolved ?? path,
-            /^https:\/\/registry\.example\/npm\/(@[\w.-]+\/)?([\w.-]+)\/-\/\2-\d[\w.+-]*\.tgz$/
+            /^https:\/\/packages\.example\/npm\/(@[\w.-]+\/)?([\w.-]+)\/-\/\2-\d[\w.+-]*\.tgz$/
           )
       }
       t.regex(packages["node_modules/@grpc/grpc-js"]?.resolved ?? "", /npm\/@grpc\/grpc-js\/-\/grpc-js-1\./)
@@ -194,10 +194,10 @@ withNix(
         /npm\/msgpackr\/-\/msgpackr-/
       )
     }
-    const refused = await t.throwsAsync(lockFor("registry.example"))
+    const refused = await t.throwsAsync(lockFor("packages.example"))
     t.regex(
       refused?.message ?? "",
-      /registry is registry\.example: expected the address of a registry of npm/
+      /registry is packages\.example: expected the address of a registry of npm/
     )
   }
 )
