@@ -52,6 +52,15 @@ test("files are validated together, and what is rendered is the same cluster", a
       [nobody.code, nobody.err],
       [1, "ultracloud: the cluster west has no node node07, only node01\n"]
     )
+    for (const args of [
+      [],
+      [good, "--profile", "single-node-dev"],
+      ["--profile", "single-node-dev", "--node", "node01"]
+    ]) {
+      const unclear = await cluster("render", ...args)
+      t.deepEqual([unclear.code, unclear.out], [2, ""], args.join(" "))
+      t.regex(unclear.err, /^ultracloud: .+\n$/)
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

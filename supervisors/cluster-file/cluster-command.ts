@@ -11,11 +11,14 @@ import { type Format, type NoSuchNode, nodeText, profileText, wholeText } from "
 
 const print = (text: string) => Effect.sync(() => void process.stdout.write(text))
 
-const complain = (text: string) =>
+const complain = (text: string, code = 1) =>
   Effect.sync(() => {
     process.stderr.write(`${text}\n`)
-    process.exitCode = 1
+    process.exitCode = code
   })
+
+/** What was typed makes no sense, whatever is in files. */
+const usageExit = 2
 
 /** Lines with places go out as they are, for editors. */
 const told = <R>(work: Effect.Effect<void, ClusterFileRefused | NoSuchNode, R>) =>
@@ -60,7 +63,15 @@ const profile = Options.choice("profile", profileNames).pipe(
 
 const render = Command.make("render", { file, node, format, profile }, ({ file, format, node, profile }) => {
   if (Option.isSome(file) === Option.isSome(profile))
-    return complain("ultracloud: say either which file is to be rendered, or --profile for one to begin with")
+    return complain(
+      "ultracloud: say either which file is to be rendered, or --profile for one to begin with",
+      usageExit
+    )
+  if (Option.isSome(profile) && Option.isSome(node))
+    return complain(
+      "ultracloud: a profile has no nodes yet; write the file first, then render it with --node",
+      usageExit
+    )
   if (Option.isSome(profile)) return print(profileText(profile.value, format))
   return told(
     Effect.gen(function* () {
