@@ -1,8 +1,9 @@
 /** The console as an operator sees it, in a browser: three nodes, and one with five thousand actors. */
-import anyTest, { type ExecutionContext, type TestFn } from "ava"
-import type { Browser, Page } from "playwright-core"
-import { isBrowserInstalled, launch, logIn, type Visit, visit } from "./fixtures/browser.ts"
-import { type ConsoleCluster, withConsoles } from "./fixtures/console-cluster.ts"
+import test from "ava"
+import type { Page } from "playwright-core"
+import { isBrowserInstalled, logIn, visit } from "./fixtures/browser.ts"
+import { withConsoles } from "./fixtures/console-cluster.ts"
+import { sharedConsole } from "./fixtures/shared-console.ts"
 
 /** What of a browser the functions need that run in the page. */
 declare const document: {
@@ -18,66 +19,16 @@ declare const document: {
 }
 declare const requestAnimationFrame: (frame: (now: number) => void) => void
 
-interface Context {
-  readonly browser: Browser
-  readonly cluster: ConsoleCluster
-  readonly url: string
-}
-
-const test = anyTest as TestFn<Context>
 const withBrowser = isBrowserInstalled ? test : test.skip
 /** What stops and crashes actors shows in the numbers of the cluster, which others look at. */
 const acting = isBrowserInstalled ? test.serial : test.skip
 
-let context: Context | undefined
-let release = () => {}
-let running: Promise<void> = Promise.resolve()
-
-test.before(async (t) => {
-  if (!isBrowserInstalled) return
-  t.timeout(180_000)
-  await new Promise<void>((ready, failed) => {
-    running = withConsoles({ nodes: 3, actors: 60 }, async (cluster) => {
-      const browser = await launch()
-      try {
-        context = { browser, cluster, url: cluster.nodes[0]?.console ?? "" }
-        ready()
-        await new Promise<void>((resolve) => {
-          release = resolve
-        })
-      } finally {
-        await browser.close()
-      }
-    })
-    running.catch(failed)
-  })
-})
-
-test.after.always(async () => {
-  release()
-  await running
-})
-
-/** Logged in at the first node. Whatever happens, nothing may come from elsewhere, and nobody may complain. */
-const looking = async (
-  t: ExecutionContext<Context>,
-  body: (visit: Visit) => Promise<void>,
-  options?: Parameters<typeof visit>[3]
-): Promise<void> => {
-  if (context === undefined) return
-  const { browser, cluster, url } = context
-  const look = async (visited: Visit) => {
-    await logIn(visited.page, cluster.token)
-    await body(visited)
-    t.deepEqual(visited.complaints, [])
-    t.deepEqual(visited.foreign, [])
-  }
-  await (options === undefined ? visit(browser, url, look) : visit(browser, url, look, options))
-}
+const { looking, shared } = sharedConsole(test, { nodes: 3, actors: 60 })
 
 const line = (page: Page, path: string) => page.locator(`.grid-space [data-path="${path}"]`)
 
 withBrowser("who has no token, or a wrong one, sees a door and why it stays closed", async (t) => {
+  const context = shared()
   if (context === undefined) return
   const { browser, cluster, url } = context
   await visit(browser, url, async ({ page, screenshot }) => {
@@ -165,10 +116,10 @@ acting("a breaker is tripped and reset, and says who did it", async (t) => {
 
     const fleet = page.locator(".breaker", { hasText: "the fleet" })
     await fleet.getByRole("button", { name: "Trip" }).click()
-    await page.getByRole("dialog").getByRole("button", { name: "Stop automation" }).click()
+    await page.getByRole("dialog").getByRole("button", { name: "Trip" }).click()
     await fleet.getByText("by HUMAN::operator").first().waitFor()
     await fleet.getByRole("button", { name: "Reset" }).click()
-    await page.getByRole("dialog").getByRole("button", { name: "Go on" }).click()
+    await page.getByRole("dialog").getByRole("button", { name: "Reset" }).click()
     await fleet.getByText("machines may act").waitFor()
 
     await page.getByRole("link", { name: "events" }).click()
@@ -180,6 +131,7 @@ acting("a breaker is tripped and reset, and says who did it", async (t) => {
 })
 
 acting("from the door on, everything that can be done to an actor is done with keys alone", async (t) => {
+  const context = shared()
   if (context === undefined) return
   const { browser, cluster, url } = context
   await visit(browser, url, async ({ complaints, page }) => {
@@ -250,7 +202,7 @@ acting("from the door on, everything that can be done to an actor is done with k
     await life(3)
     await confirmed("x", "Have worker-31 crash?")
     await life(4)
-    await page.locator(".last-crash", { hasText: "a drill from the console" }).waitFor()
+    await page.locator(".last-crash", { hasText: "by hand, from the console" }).waitFor()
     await keyboard.press("Escape")
     await page.locator(".panel").waitFor({ state: "hidden" })
     t.deepEqual(complaints, [])
@@ -350,6 +302,7 @@ withBrowser("it is legible on a phone: nothing is wider than the screen", async 
 
 withBrowser("a node that dies is missed at once, and what was known of it is marked as old", async (t) => {
   await withConsoles({ nodes: 2 }, async (cluster) => {
+    const context = shared()
     if (context === undefined) return
     const [first, second] = cluster.nodes
     await visit(context.browser, first?.console ?? "", async ({ page, screenshot }) => {
@@ -368,6 +321,7 @@ withBrowser("a node that dies is missed at once, and what was known of it is mar
 
 withBrowser("of 5,000 actors only those in view have lines; frame times are told, not judged", async (t) => {
   await withConsoles({ nodes: 1, actors: 5_000 }, async (cluster) => {
+    const context = shared()
     if (context === undefined) return
     const { browser } = context
     await visit(
