@@ -21,16 +21,9 @@ import { catalogue } from "#protocols/catalogue.ts"
 import { DeliveryFault } from "#protocols/delivery.ts"
 import type { Identity } from "#protocols/links.ts"
 import { about } from "#protocols/message.ts"
+import { isAskedOnLoopback } from "../http-port.ts"
 import { type ClusterWatch, viewersMax } from "./cluster-watch.ts"
-import {
-  cookieOf,
-  isAskedOnLoopback,
-  isFromOurPage,
-  isSentByPage,
-  readJson,
-  refuse,
-  respond
-} from "./http-door.ts"
+import { cookieOf, isFromOurPage, isSentByPage, readJson, refuse, respond } from "./http-door.ts"
 import { type Ended, NodeTalk } from "./node-talk.ts"
 import type { AskAnswer } from "./page/wire.ts"
 import { pageFile } from "./page-files.ts"
