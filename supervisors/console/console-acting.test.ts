@@ -270,6 +270,36 @@ acting("the level of a node's log is changed", async (t) => {
   })
 })
 
+acting("on a phone dialogs and forms fit, by day and by night", async (t) => {
+  const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true } as const
+  const fits = async (page: Page, name: string) => {
+    const box = await page.getByRole("dialog").boundingBox()
+    t.true(box !== null && box.x >= 0 && box.x + box.width <= 390, `${name}: ${JSON.stringify(box)}`)
+    t.true(box !== null && box.y >= 0 && box.y + box.height <= 844, `${name}: ${JSON.stringify(box)}`)
+  }
+  await looking(
+    t,
+    async ({ page, screenshot }) => {
+      await goTo(page, "cluster")
+      await page.getByRole("button", { name: "Drain" }).first().click()
+      await page.getByRole("dialog").waitFor()
+      await fits(page, "drain")
+      await screenshot("phone-drain")
+      await page.keyboard.press("Escape")
+      await goTo(page, "chainfire")
+      await page.getByRole("button", { name: "Back up" }).waitFor()
+      await screenshot("phone-group")
+      await page.emulateMedia({ colorScheme: "dark" })
+      await goTo(page, "actor/node01/chainfire/member/keys")
+      await page.getByRole("button", { name: "RangeKeys", exact: true }).click()
+      await page.getByRole("dialog", { name: "RangeKeys" }).waitFor()
+      await fits(page, "message")
+      await screenshot("phone-message-dark")
+    },
+    { ...phone, deviceScaleFactor: 2 }
+  )
+})
+
 acting("a node is drained, step by step, and has said goodbye", async (t) => {
   t.timeout(180_000)
   await looking(t, async ({ page, screenshot }) => {
