@@ -95,6 +95,9 @@ const dialog = (
       if (look.hasSteps === true) {
         setText(act, "Close")
         setAttribute(act, "class", "primary")
+        // What was asked is answered.
+        for (const { row } of inputs) row.remove()
+        told.remove()
         cancel.remove()
         return replace(
           outcome,

@@ -7,6 +7,7 @@ export interface JsonSchema {
 
 export interface MessageField {
   readonly name: string
+  readonly isRequired: boolean
   readonly row: HTMLElement
   readonly element: HTMLElement
   /** Undefined: it is left out. What is not understood here goes on as it is: the node says what is wrong. */
@@ -24,6 +25,7 @@ export const messageField = (name: string, schema: JsonSchema, isRequired: boole
   const { element, hint, value } = inputOf(id, wrong.id, schema, isRequired)
   return {
     name,
+    isRequired,
     element,
     value,
     row: h(
@@ -57,11 +59,11 @@ const inputOf = (id: string, problemId: string, schema: JsonSchema, isRequired: 
   if (choices !== undefined) {
     const element = h("select", shared, [
       !isRequired && h("option", { value: "" }, "–"),
-      choices.map((each) => h("option", { value: JSON.stringify(each) }, String(each)))
+      choices.map((each) => h("option", { value: JSON.stringify(each) }, wordOf(each)))
     ])
     return {
       element,
-      hint: "one of them",
+      hint: schema["type"] === "boolean" ? "yes or no" : "one of these",
       value: () => (element.value === "" ? undefined : JSON.parse(element.value))
     }
   }
@@ -93,6 +95,9 @@ const choicesOf = (schema: JsonSchema): ReadonlyArray<unknown> | undefined => {
   if (schema["type"] === "boolean") return [true, false]
   return Array.isArray(schema["enum"]) ? schema["enum"] : undefined
 }
+
+const wordOf = (choice: unknown): string =>
+  typeof choice === "boolean" ? (choice ? "yes" : "no") : String(choice)
 
 const bytes = (text: string): unknown =>
   text.startsWith("base64:") ? { $base64: text.slice("base64:".length) } : { $text: text }

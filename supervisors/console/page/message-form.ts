@@ -5,9 +5,9 @@
 import { lookOf } from "./action-table.ts"
 import type { App } from "./app.ts"
 import { showDialog } from "./dialog.ts"
-import { h, replace, setText } from "./dom.ts"
+import { type Child, h, replace, setText } from "./dom.ts"
 import { jsonView } from "./json-view.ts"
-import { type JsonSchema, messageField, recordOf } from "./message-field.ts"
+import { type JsonSchema, type MessageField, messageField, recordOf } from "./message-field.ts"
 
 interface Entry {
   readonly tag: string
@@ -17,6 +17,8 @@ interface Entry {
   readonly attached: ReadonlyArray<string>
   readonly payload: JsonSchema
 }
+
+const foldedMin = 3
 
 let entries: ReadonlyMap<string, Entry> | undefined
 
@@ -63,6 +65,8 @@ export const messageForm = async (app: App, path: string, tag: string): Promise<
       const at = got.field?.split(".", 1)[0]
       const wrong = fields.find((field) => field.name === at)
       if (wrong === undefined) return setText(problem, got.message)
+      const fold = wrong.row.closest("details")
+      if (fold !== null) fold.open = true
       wrong.mark(atField(got.message, wrong.name))
       wrong.element.focus()
     }
@@ -77,7 +81,8 @@ export const messageForm = async (app: App, path: string, tag: string): Promise<
       "form",
       { onsubmit: (event) => void submit(event), novalidate: true },
       fields.length === 0 && h("p", { class: "dim" }, "It has no fields."),
-      fields.map(({ row }) => row),
+      fields.filter(({ isRequired }) => isRequired).map(({ row }) => row),
+      folded(fields.filter(({ isRequired }) => !isRequired)),
       problem,
       h("div", { class: "buttons" }, send)
     ),
@@ -85,6 +90,17 @@ export const messageForm = async (app: App, path: string, tag: string): Promise<
   )
   fields[0]?.element.focus()
 }
+
+/** What can be left out is out of the way where there is much of it. */
+const folded = (fields: ReadonlyArray<MessageField>): Child =>
+  fields.length <= foldedMin
+    ? fields.map(({ row }) => row)
+    : h(
+        "details",
+        { class: "more-fields" },
+        h("summary", {}, `${fields.length} more fields, which can be left out`),
+        fields.map(({ row }) => row)
+      )
 
 /** Without what its place says, and what a shell would do next. */
 const atField = (message: string, field: string): string =>
