@@ -9,21 +9,10 @@
  */
 import { randomBytes, randomInt, randomUUID } from "node:crypto"
 import { readFileSync, writeFileSync } from "node:fs"
-import "@effect/cli/Command"
-import "@effect/cli/Options"
-import "@effect/platform-node/NodeContext"
-import "@effect/platform-node/NodeRuntime"
-import "@effect/cli/ValidationError"
-import "@effect/platform/Runtime"
-import "#supervisors/chainfire-restore.ts"
-import "#supervisors/chaos-suite.ts"
-import "#supervisors/cluster-spec.ts"
-import "#supervisors/shell/watch-tree.ts"
-import "#supervisors/local-nodes.ts"
-import "#supervisors/trees/demonstration.ts"
 import { Cause, Effect, Exit } from "effect"
 import { Prng } from "#chaos/sim/prng.ts"
-import { rehearse } from "./rehearsal.ts"
+import { main } from "#supervisors/command.ts"
+import { nodeArguments, rehearse } from "./rehearsal.ts"
 
 const [, , pipe = "/run/go", certificates] = process.argv
 // Some have taken hold of this function already, or will while rehearsing.
@@ -37,13 +26,4 @@ const [name = ""] = readFileSync(pipe, "utf8").trim().split("\n")
 for (let drawn = 0; drawn < 128; drawn++) randomUUID()
 for (let drawn = 0; drawn < 1_024; drawn++) randomInt(2)
 prng = new Prng(randomBytes(4).readUInt32LE())
-process.argv.splice(
-  2,
-  Number.POSITIVE_INFINITY,
-  "node",
-  "--cluster",
-  "/run/data/cluster.json",
-  "--name",
-  name
-)
-await import("#supervisors/command.ts")
+main(nodeArguments("/run/data/cluster.json", name))
