@@ -9,6 +9,7 @@
  */
 import { randomBytes, randomInt, randomUUID } from "node:crypto"
 import { readFileSync, writeFileSync } from "node:fs"
+import { flushCompileCache } from "node:module"
 import { Cause, Effect, Exit } from "effect"
 import { Prng } from "#chaos/sim/prng.ts"
 import { main } from "#supervisors/command.ts"
@@ -20,6 +21,7 @@ let prng = new Prng(1)
 Math.random = () => prng.next()
 
 const rehearsed = certificates === undefined ? Exit.void : await Effect.runPromiseExit(rehearse(certificates))
+flushCompileCache()
 writeFileSync("/run/loaded", Exit.isSuccess(rehearsed) ? "well" : Cause.pretty(rehearsed.cause))
 const [name = ""] = readFileSync(pipe, "utf8").trim().split("\n")
 // As many as Node has in stock at most.

@@ -7,6 +7,7 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { connect } from "node:http2"
 import { join } from "node:path"
 import { Data, Effect, Fiber, Schedule } from "effect"
+import { verifyFile } from "#actors/platform/lmdb-stores.ts"
 import { keyFileName, openTokens } from "#actors/platform/tokens.ts"
 import { KV, type Method } from "#protocols/wire/etcd/methods.ts"
 import type { ClusterSpec, NodeSpec } from "#supervisors/cluster-spec.ts"
@@ -45,6 +46,8 @@ export const rehearse = (certificates: string): Effect.Effect<void, unknown> =>
     // They get to know each other meanwhile.
     yield* Effect.sleep("3 seconds")
     yield* Effect.forEach(nodes, Fiber.interrupt, { concurrency: "unbounded" })
+    // As whoever starts again does first, in a process of its own.
+    yield* verifyFile(join(folder, first, "stores", "data.mdb"))
   }).pipe(
     Effect.timeout(millisMax),
     Effect.ensuring(
