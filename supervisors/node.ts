@@ -25,7 +25,7 @@ import { ScryptSecrets } from "#actors/platform/scrypt-secrets.ts"
 import type { OnRefused } from "#actors/platform/socketio-door.ts"
 import { socketioLinks } from "#actors/platform/socketio-links.ts"
 import { openTokens } from "#actors/platform/tokens.ts"
-import { LinkRefused } from "#protocols/links.ts"
+import { AlreadyLinked, LinkRefused } from "#protocols/links.ts"
 import type { LogLevel } from "#protocols/operations.ts"
 import { protocolVersion } from "#protocols/wire/frames.ts"
 import { consoleTree } from "./console/console-tree.ts"
@@ -87,6 +87,8 @@ const loopback = "127.0.0.1"
 interface Refusal {
   readonly name: string
   readonly reason: string
+  /** Two nodes that greet each other at once keep one link: nobody's business but a debugger's. */
+  readonly isUsual: boolean
 }
 
 /** Who knocks without end is not reported without end. */
@@ -94,10 +96,10 @@ const refusalsMax = 100
 
 const publishTo =
   (system: ActorSystem.ActorSystem) =>
-  (refusal: Refusal): Effect.Effect<void> =>
+  ({ isUsual, name, reason }: Refusal): Effect.Effect<void> =>
     Effect.sync(() => {
-      system.events.publish(new LinkRefused({ ...refusal, atMillis: system.clock.wallMillis() }))
-      system.log("warn", `${refusal.name} was not let in: ${refusal.reason}`)
+      system.events.publish(new LinkRefused({ name, reason, atMillis: system.clock.wallMillis() }))
+      system.log(isUsual ? "debug" : "warn", `${name} was not let in: ${reason}`)
     })
 
 /**
@@ -146,7 +148,8 @@ export const runNode = <A, E, R>(
     const node = nodeTree({ ...options, work: [...console, ...work] })
     const refused = yield* Queue.sliding<Refusal>(refusalsMax)
     const onRefused: OnRefused = (introduction, fault) => {
-      refused.unsafeOffer({ name: introduction?.name ?? "somebody", reason: fault.message })
+      const name = introduction?.name ?? "somebody"
+      refused.unsafeOffer({ name, reason: fault.message, isUsual: fault instanceof AlreadyLinked })
     }
     const where = { ...(host !== undefined && { host }), ...(tls !== undefined && { tls }) }
     const ports = Layer.mergeAll(
