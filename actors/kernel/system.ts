@@ -37,7 +37,7 @@ import { Scheduling } from "./ports/scheduling.ts"
 import { type ActorRef, describeCause, type Ended, isRef } from "./ref.ts"
 import { RemoteRef } from "./remote-ref.ts"
 import { Timers } from "./timers.ts"
-import type { Spans } from "./tracing.ts"
+import type { Span, Spans } from "./tracing.ts"
 
 const logLevels: ReadonlyArray<LogLevel> = ["debug", "info", "warn", "error"]
 
@@ -109,6 +109,8 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
   tracer: ((path: string, tag: string) => void) | undefined = undefined
   /** Where spans begin, in a node that was told where they go. */
   spans: Spans | undefined = undefined
+  /** What the step that runs right now is part of, if that is traced. */
+  handling: Span | undefined = undefined
   /** What is logged, and all that is worse. */
   logLevel: LogLevel = "info"
   readonly #started = Deferred.unsafeMake<void, StartFailed>(FiberId.none)
