@@ -9,9 +9,9 @@ import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import test from "ava"
 import { Effect } from "effect"
+import { eventually } from "#actors/kernel/fixtures/eventually.ts"
 import { nodeCommand, writeCluster } from "#chaos/lab/processes/cluster-files.ts"
 import { freePorts } from "#chaos/lab/processes/free-ports.ts"
-import { eventually } from "./node/fixtures/operated-cluster.ts"
 
 const main = fileURLToPath(import.meta.resolve("./main.ts"))
 /** A network of its own, where the ports of `ultracloud up` are free whatever else runs here. */
