@@ -24,7 +24,7 @@ import { injectCrash, introspect, operateOwn } from "./introspection.ts"
 import { type OwnRequest, runtimeMetrics, setLogLevel } from "./operations.ts"
 import { Peer, type PeerOptions } from "./peer.ts"
 import type { ActorRef, Ended } from "./ref.ts"
-import { type Spans, spanOfAsk } from "./tracing.ts"
+import { partOf, type Spans, spanOfAsk } from "./tracing.ts"
 
 /** Answers an ask after its handler has returned. The first answer counts. */
 export interface ReplyTo<in A, in E> {
@@ -229,7 +229,9 @@ export class ContextOf implements ActorContext<Tagged, unknown, unknown> {
   }
 
   pipe<A, E>(effect: Effect.Effect<A, E, unknown>, toMessage: (exit: Exit.Exit<A, E>) => Tagged) {
-    this.#instance.life().pipe(effect, toMessage)
+    const { asked, system } = this.#instance
+    const traced = asked?.span === undefined ? effect : partOf(effect, asked, system.spans)
+    this.#instance.life().pipe(traced, toMessage)
   }
   ask<Asked extends Request>(
     ref: ActorRef<Asked>,
@@ -238,8 +240,9 @@ export class ContextOf implements ActorContext<Tagged, unknown, unknown> {
     toMessage: (answered: Answered<Asked>) => Tagged
   ) {
     const life = this.#instance.life()
-    const { system, traced } = this.#instance
-    const span = traced && spanOfAsk(system.spans, ref.path, request._tag, traced.context)
+    const { asked, system } = this.#instance
+    const above = system.handling ?? asked?.span
+    const span = above && spanOfAsk(system.spans, ref.path, request._tag, above.context)
     askWith(ref, request, deadline, (answered) => life.outcome(() => toMessage(answered)), span)
   }
 

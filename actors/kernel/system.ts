@@ -6,18 +6,9 @@
  */
 
 import type { Fiber, Scope } from "effect"
-import {
-  Cause,
-  Context,
-  Deferred,
-  Effect,
-  LogLevel as EffectLogLevel,
-  FiberId,
-  Logger,
-  Random,
-  Runtime
-} from "effect"
+import { Cause, Context, Deferred, Effect, FiberId, Random, Runtime } from "effect"
 import type { Address } from "#protocols/address.ts"
+import { isLogged } from "#protocols/operations.ts"
 import { type ActorSnapshot, NoSuchActor, StartFailed } from "#protocols/runtime.ts"
 import type { Actor, Definition } from "./actor.ts"
 import type { Tagged } from "./ask.ts"
@@ -30,6 +21,7 @@ import { Instance } from "./instance.ts"
 import { wholeTree } from "./introspection.ts"
 import { LocalNames } from "./local-names.ts"
 import { LocalRef } from "./local-ref.ts"
+import { logged } from "./logging.ts"
 import type { Peer } from "./peer.ts"
 import { WorldClock } from "./ports/clock.ts"
 import { Randomness } from "./ports/randomness.ts"
@@ -37,9 +29,7 @@ import { Scheduling } from "./ports/scheduling.ts"
 import { type ActorRef, describeCause, type Ended, isRef } from "./ref.ts"
 import { RemoteRef } from "./remote-ref.ts"
 import { Timers } from "./timers.ts"
-import type { Spans } from "./tracing.ts"
-
-const logLevels: ReadonlyArray<LogLevel> = ["debug", "info", "warn", "error"]
+import type { Span, Spans } from "./tracing.ts"
 
 /** What a system takes from its world. */
 export type World = WorldClock | Randomness | Scheduling
@@ -109,6 +99,8 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
   tracer: ((path: string, tag: string) => void) | undefined = undefined
   /** Where spans begin, in a node that was told where they go. */
   spans: Spans | undefined = undefined
+  /** What the step that runs right now is part of, if that is traced. */
+  handling: Span | undefined = undefined
   /** What is logged, and all that is worse. */
   logLevel: LogLevel = "info"
   readonly #started = Deferred.unsafeMake<void, StartFailed>(FiberId.none)
@@ -218,22 +210,7 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
   }
 
   log(level: LogLevel, message: string, annotations: Record<string, unknown> = {}): void {
-    if (logLevels.indexOf(level) < logLevels.indexOf(this.logLevel)) return
-    const logging =
-      level === "debug"
-        ? Effect.logDebug
-        : level === "info"
-          ? Effect.logInfo
-          : level === "warn"
-            ? Effect.logWarning
-            : Effect.logError
-    this.fork(
-      logging(message).pipe(
-        Effect.annotateLogs({ system: this.name, ...annotations }),
-        // Which ones are written was decided above.
-        Logger.withMinimumLogLevel(EffectLogLevel.All)
-      )
-    )
+    if (isLogged(level, this.logLevel)) this.fork(logged(this.name, level, message, annotations))
   }
 
   /** For the kernel: the root's own lifecycle has no parent to report to. */

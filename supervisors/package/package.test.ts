@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { promisify } from "node:util"
 import test from "ava"
+import { eventually } from "#actors/kernel/fixtures/eventually.ts"
 import { stopMillis } from "../local-nodes.ts"
 import { Installed, manifest } from "./fixtures/installed.ts"
 import { client, office, wrong } from "./fixtures/programs.ts"
@@ -142,9 +143,9 @@ upTest("ultracloud up answers etcdctl, a browser, a shell and a program, and sto
       })
       return stdout
     }
-    await until(
-      () => said.includes("node01 is ready"),
-      () => `no node: ${said}`
+    await eventually(
+      () => `no node: ${said}`,
+      () => said.includes("node01 is ready")
     )
     t.is(await within("etcdctl", "put", "greeting", "hello"), "OK\n")
     t.log(`started, and written to, in ${((performance.now() - fromMillis) / 1_000).toFixed(1)} s`)
@@ -166,9 +167,9 @@ upTest("ultracloud up answers etcdctl, a browser, a shell and a program, and sto
     // The annex is a process of its own, of which the package has the first module.
     const annex = /annex runs in process (\d+)/.exec(said)?.[1]
     process.kill(Number(annex), "SIGKILL")
-    await until(
-      () => /restarted\s+\/node01\/annex \(life 2\)/.test(said),
-      () => `no new annex: ${said}`
+    await eventually(
+      () => `no new annex: ${said}`,
+      () => /restarted\s+\/node01\/annex \(life 2\)/.test(said)
     )
   } finally {
     await stopped(node)
@@ -189,14 +190,6 @@ const everyScript = async (
   for (const [, from] of text.matchAll(/from "(\.[^"]+)"/g))
     await everyScript(load, new URL(from ?? "", `http://page${path}`).pathname, seen)
   return seen
-}
-
-const until = async (condition: () => boolean, otherwise: () => string): Promise<void> => {
-  const untilMillis = performance.now() + 30_000
-  while (!condition()) {
-    if (performance.now() > untilMillis) throw new Error(otherwise())
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
 }
 
 const stopped = async (child: ChildProcess): Promise<void> => {
