@@ -117,11 +117,11 @@ export const leasesOn = (
       Effect.gen(function* () {
         const { epoch, holder, name, ttlMillis } = lease
         const sentMillis = clock.nowMillis()
-        const lost = new LeaseLost({ name, holder, epoch })
+        const lost = () => new LeaseLost({ name, holder, epoch })
         const found = yield* own(lease)
         const id = Option.getOrUndefined(found)?.lease
-        if (id === undefined) return yield* lost
-        const keeping = Effect.catchTag(store.keep(id), "LeaseNotFound", () => Effect.fail(lost))
+        if (id === undefined) return yield* lost()
+        const keeping = Effect.catchTag(store.keep(id), "LeaseNotFound", () => Effect.fail(lost()))
         yield* Effect.mapError(keeping, (fault) => (fault instanceof LeaseLost ? fault : stopped(fault)))
         return { ...lease, untilMillis: sentMillis + holdMillis(ttlMillis) }
       })
