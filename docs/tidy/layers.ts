@@ -76,7 +76,7 @@ export const layers: ReadonlyArray<Layer> = [
   {
     // Makes the package; nothing in it.
     files: /^supervisors\/package\//,
-    imports: ["package.json"],
+    imports: ["supervisors/package/", "package.json", "package-lock.json"],
     packages: ["node:"]
   },
   {
