@@ -15,6 +15,7 @@ import { majorityPartition } from "./majority-partition.ts"
 import { memoryPressureOnLeader } from "./memory-pressure.ts"
 import { minorityPartition } from "./minority-partition.ts"
 import { oneWayPartition } from "./one-way-partition.ts"
+import { orderlyShutdownOfLeader } from "./orderly-shutdown.ts"
 import { pausedLeader } from "./paused-leader.ts"
 import { powerLossMidFlush } from "./power-loss-mid-flush.ts"
 import { randomHour } from "./random-hour.ts"
@@ -34,6 +35,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
   allPowerLoss,
   powerLossMidFlush,
   rollingPowerLoss,
+  orderlyShutdownOfLeader,
   minorityPartition,
   majorityPartition,
   bridgePartition,
