@@ -9,7 +9,7 @@
 import { randomUUID } from "node:crypto"
 import { rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Cause, Deferred, Effect, Fiber, Layer, Queue } from "effect"
+import { Cause, Deferred, Duration, Effect, Fiber, Layer, Queue } from "effect"
 import { WorldClock } from "#actors/kernel/ports/clock.ts"
 import { Grpc, type GrpcLimits } from "#actors/kernel/ports/grpc.ts"
 import { Links } from "#actors/kernel/ports/links.ts"
@@ -198,7 +198,8 @@ export const runNode = <A, E, R>(
           ...addresses
         }
       )
-      const system = yield* ActorSystem.begin(name, tree)
+      // As for all supervisors: what it starts has deadlines of its own, and on a slow machine their sum is no matter.
+      const system = yield* ActorSystem.begin(name, tree, { startDeadline: Duration.infinity })
       system.logLevel = logLevel
       system.spans = spans
       watch.system = system
