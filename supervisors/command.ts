@@ -71,8 +71,10 @@ const alone = Effect.suspend(() => {
       consolePort: defaultPorts.console,
       work: demonstration(name, "forked")
     },
-    (system, { etcd }, recent) =>
-      watchTree(system, { etcd: [etcd], tokenFile: join(dataDirectory, tokenFileName), command }, recent)
+    (system, { etcd }, recent, ready) => {
+      const known = { etcd: [etcd], tokenFile: join(dataDirectory, tokenFileName), command }
+      return watchTree(system, { known, recent, ready })
+    }
   )
 })
 
@@ -155,31 +157,34 @@ const usageError = Effect.sync(() => {
   process.exitCode = 2
 })
 
-const ultracloud = Command.make("ultracloud", {}, () => alone).pipe(
+const commands = Command.make("ultracloud", {}, () => alone).pipe(
   Command.withSubcommands([up, node, clusterCommand, backup, restore, chaos, bench, shell, consoleCommand])
 )
-const run = Command.run(ultracloud, { name: "ultracloud", version })
+const run = Command.run(commands, { name: "ultracloud", version })
 
-// Whoever read our output is gone (`npm start | head`): stop in order instead of crashing on it. A second signal
-// would end it at once.
-let isUnread = false
-process.stdout.on("error", () => {
-  if (!isUnread) process.kill(process.pid, "SIGINT")
-  isUnread = true
-})
-
-const [, , first, ...rest] = process.argv
-
-NodeRuntime.runMain(
-  (first === "chaos" ? chaosSuite(rest) : run(process.argv)).pipe(
+/** What this command line asks for; `args` as `process.argv`. What it cannot do it says, and fails. */
+export const ultracloud = (args: ReadonlyArray<string>) => {
+  const [, , first, ...rest] = args
+  return (first === "chaos" ? chaosSuite(rest) : run(args)).pipe(
     Effect.catchIf(ValidationError.isValidationError, () => usageError),
     Effect.provide(NodeContext.layer)
-  ),
-  {
+  )
+}
+
+/** The same as what a process does: it ends in order at a signal, and with its status. */
+export const main = (args: ReadonlyArray<string>): void => {
+  // Whoever read our output is gone (`npm start | head`): stop in order instead of crashing on it. A second signal
+  // would end it at once.
+  let isUnread = false
+  process.stdout.on("error", () => {
+    if (!isUnread) process.kill(process.pid, "SIGINT")
+    isUnread = true
+  })
+  NodeRuntime.runMain(ultracloud(args), {
     disableErrorReporting: true,
     // A node has a log of its own, and this one would come between its lines.
     disablePrettyLogger: true,
     // What the suite ended with stays, also after Ctrl-C.
     teardown: (exit, onExit) => defaultTeardown(exit, (code) => onExit(Number(process.exitCode ?? code)))
-  }
-)
+  })
+}

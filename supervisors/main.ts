@@ -18,4 +18,5 @@ if (Number.parseInt(process.versions.node, 10) < oldest) {
 
 // Where that cannot be written, everything is compiled anew.
 module.enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/ultracloud", import.meta.url)))
-await import("./command.ts")
+const { main } = await import("./command.ts")
+main(process.argv)

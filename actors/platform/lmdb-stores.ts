@@ -81,7 +81,7 @@ const engineOf = (engine: LmdbEngine): StoreEngine => ({
 /** Also for whoever has a backup and wonders. */
 export const verifyFile = (path: string): Effect.Effect<void, StorageFault> =>
   Effect.async<void, StorageFault>((resume) => {
-    const child = spawn(process.execPath, [verifyPath, path], {
+    const child = spawn(process.execPath, [...process.execArgv, verifyPath, path], {
       stdio: ["ignore", "pipe", "ignore"],
       timeout: verifyMillisMax
     })

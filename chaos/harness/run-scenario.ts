@@ -10,11 +10,11 @@ import { Cause, Clock, Effect, Exit, Fiber } from "effect"
 import { type Check, type Evidence, Finding, type Struck } from "#chaos/checkers/evidence.ts"
 import { type Action, describeAction } from "#chaos/faults/action.ts"
 import { type Cannot, Player, type Timed, whyImpossible } from "#chaos/faults/schedule.ts"
-import type { WorldFailed, WorldMaker } from "#chaos/lab/world.ts"
+import type { World, WorldFailed, WorldMaker } from "#chaos/lab/world.ts"
 import type { Scenario } from "#chaos/scenarios/scenario.ts"
 import { Prng } from "#chaos/sim/prng.ts"
 import { readTruth } from "#chaos/workloads/truth.ts"
-import type { Counts, Running } from "#chaos/workloads/workload.ts"
+import type { Counts, Employed, Running } from "#chaos/workloads/workload.ts"
 import { Observer, usualPace } from "./observer.ts"
 import { outcomeOf } from "./outcomes.ts"
 import type { Outcome, Progress, Run, RunOptions } from "./run.ts"
@@ -123,9 +123,10 @@ const played = (scenario: Scenario, maker: WorldMaker, options: RunOptions) =>
     const nowMillis = () => clock.unsafeCurrentTimeMillis() - beganMillis
     const nodes = world.nodes.slice(0, cluster.nodes)
     let isOver = false
-    const running = scenario.workload.map((workload) =>
-      workload.begin({ world, prng: dice.fork(), nowMillis, nodes, isOver: () => isOver })
-    )
+    const running = scenario.workload.map((workload) => ({
+      workload: workload.name,
+      ...workload.begin({ world, prng: dice.fork(), nowMillis, nodes, isOver: () => isOver })
+    }))
     const observer = yield* Observer.make(
       world,
       scenario.pace ?? usualPace,
@@ -134,8 +135,16 @@ const played = (scenario: Scenario, maker: WorldMaker, options: RunOptions) =>
     const looking = yield* Effect.forkScoped(observer.look)
     const { slowness } = world
     yield* Effect.sleep(warmUpMillis * slowness)
+    const lost: Array<string> = []
     const clients = yield* Effect.forkScoped(
-      Effect.forEach(running, ({ run }) => run, { concurrency: "unbounded", discard: true })
+      Effect.forEach(
+        running,
+        (one, at) =>
+          Effect.catchAllCause(employed(world, `workload-${at + 1}`, one), (cause) =>
+            Effect.sync(() => void lost.push(...Cause.prettyErrors(cause).map(({ message }) => message)))
+          ),
+        { concurrency: "unbounded", discard: true }
+      )
     )
     yield* Effect.sleep(warmUpMillis * slowness)
 
@@ -197,7 +206,7 @@ const played = (scenario: Scenario, maker: WorldMaker, options: RunOptions) =>
       timeline,
       history: gathered.flatMap(({ history = [] }) => history),
       watches: gathered.flatMap(({ watches = [] }) => watches),
-      problems: [...stuck, ...truth.problems, ...gathered.flatMap(({ problems = [] }) => problems)],
+      problems: [...stuck, ...lost, ...truth.problems, ...gathered.flatMap(({ problems = [] }) => problems)],
       changes: truth.changes,
       holdings: gathered.flatMap(({ holdings = [] }) => holdings),
       sights: observer.sights,
@@ -209,6 +218,9 @@ const played = (scenario: Scenario, maker: WorldMaker, options: RunOptions) =>
     const afterwards = yield* world.afterwards ?? Effect.succeed([])
     return { evidence, actions, afterwards, facts: world.facts } satisfies Played
   })
+
+const employed = ({ employ }: World, name: string, one: Employed) =>
+  employ === undefined ? one.run : employ(name, one)
 
 const total = (running: ReadonlyArray<Running>): Counts => {
   const sum = { answered: 0, failed: 0, unknown: 0, acknowledged: 0 }

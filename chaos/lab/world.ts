@@ -10,6 +10,7 @@ import type { Success } from "#actors/kernel/ask.ts"
 import type { GrpcStatus } from "#actors/kernel/ports/grpc.ts"
 import type { Finding } from "#chaos/checkers/evidence.ts"
 import type { Action, ActionTag } from "#chaos/faults/action.ts"
+import type { Employed } from "#chaos/workloads/workload.ts"
 import type { Method } from "#protocols/wire/etcd/methods.ts"
 import type { WatchCreateRequest, WatchResponse } from "#protocols/wire/etcd/watch.ts"
 
@@ -68,6 +69,15 @@ export class Unanswered extends Schema.TaggedError<Unanswered>()("Unanswered", {
   reason: Schema.String
 }) {}
 
+/** Its clients have ended before they were told to: somebody ended them, or they have crashed. */
+export class WorkloadLost extends Schema.TaggedError<WorkloadLost>()("WorkloadLost", {
+  workload: Schema.String
+}) {
+  override get message() {
+    return `the clients have ended before their time: ${this.workload}`
+  }
+}
+
 export interface WatchOptions {
   readonly node: NodeName
   readonly request: Partial<WatchCreateRequest>
@@ -113,6 +123,8 @@ export interface World {
     path: string,
     request: Asked
   ) => Effect.Effect<Success<Asked>, Unanswered>
+  /** Runs a workload, to its end, as an actor that operators see; a world without one just runs it. */
+  readonly employ?: (name: string, workload: Employed) => Effect.Effect<void, WorkloadLost>
   readonly strike: (action: Action) => Effect.Effect<void, WorldFailed>
   /** Under which the node on that machine announces itself to others; known before it runs. */
   readonly peerUrl: (node: NodeName) => string

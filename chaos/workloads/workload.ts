@@ -28,6 +28,11 @@ export interface Running {
   readonly counts: () => Counts
 }
 
+/** One that begins, with its name. */
+export interface Employed extends Running {
+  readonly workload: string
+}
+
 /** For a line of progress, and conditions of a schedule. */
 export interface Counts {
   readonly answered: number

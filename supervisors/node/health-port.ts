@@ -18,6 +18,12 @@ import { isAskedOnLoopback, openHttpPort } from "../http-port.ts"
 import { liveText, readyText } from "./health.ts"
 import type { NodeWatch } from "./node-watch.ts"
 
+/** How far it is from the console's, where nobody says otherwise. */
+const offset = 10
+
+export const healthPortBeside = (consolePort: number): number =>
+  consolePort === 0 ? 0 : consolePort + offset
+
 const patienceMillis = 5_000
 
 export interface HealthPortOptions {

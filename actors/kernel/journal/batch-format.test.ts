@@ -21,3 +21,19 @@ test("zeros end at the first byte that is none, wherever the bytes begin in memo
     { numRuns: 1_000 }
   )
 })
+
+test("zeros end at the first byte that is none, however many there are", (t) => {
+  const bytes = new Uint8Array(300_000)
+  const around = [0, 64, 192, 448, 960, 65_472, 131_008, 196_544, 299_999].flatMap((at) => [
+    at - 1,
+    at,
+    at + 1
+  ])
+  for (const at of around.filter((place) => place >= 0 && place < bytes.length)) {
+    bytes[at] = 1
+    for (const from of [0, 1, 63, 64, 65]) if (from <= at) t.is(zerosEnd(bytes, from), at)
+    bytes[at] = 0
+  }
+  t.is(zerosEnd(bytes, 5), bytes.length)
+  t.is(zerosEnd(bytes, bytes.length), bytes.length)
+})

@@ -242,18 +242,24 @@ export const findBatchAfter = (
   return undefined
 }
 
-/** The first byte from there on that is not zero, or the end. Four at once: most of a new file is zeros. */
+const zeros = Buffer.alloc(64 * 1024)
+
+/**
+ * The first byte from there on that is not zero, or the end. Most of a new file is zeros, so they are compared in
+ * large pieces, and only the one in which another byte is, is searched.
+ */
 export const zerosEnd = (bytes: Uint8Array, from: number): number => {
+  if (bytes[from] !== 0) return from
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   let at = from
-  while (at < bytes.length && (bytes.byteOffset + at) % 4 !== 0) {
-    if (bytes[at] !== 0) return at
-    at++
+  for (let piece = smallestPiece; at < bytes.length; piece = Math.min(2 * piece, zeros.length)) {
+    const end = Math.min(at + piece, bytes.length)
+    if (buffer.compare(zeros, 0, end - at, at, end) !== 0) break
+    at = end
   }
-  if (at >= bytes.length) return at
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset + at, (bytes.length - at) >> 2)
-  let word = 0
-  while (word < words.length && words[word] === 0) word++
-  at += 4 * word
   while (at < bytes.length && bytes[at] === 0) at++
   return at
 }
+
+/** Often there is something soon. */
+const smallestPiece = 64

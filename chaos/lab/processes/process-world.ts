@@ -26,6 +26,7 @@ import { Clients, type ClientsArgs, LabClients } from "../clients-actor.ts"
 import { labName, openLabDoor } from "../lab-door.ts"
 import { alarmsOf, type RealClients, realClients } from "../real-clients.ts"
 import { type LabRecord, openRecord } from "../reaper.ts"
+import { employ, Workloads } from "../workloads-actor.ts"
 import {
   type Complaint,
   type NodeName,
@@ -73,6 +74,8 @@ const noClock = "processes share the clock of this machine"
 
 const cannot = (action: ActionTag): string | undefined => {
   switch (action) {
+    case "ShutDown":
+      return "a process has no machine of its own that could be shut down"
     case "PowerOff":
     case "PowerOn":
     case "Reset":
@@ -138,6 +141,7 @@ const open = (options: WorldOptions): Effect.Effect<World, WorldBlocked | WorldF
       },
       ask: clients.ask,
       etcd: clients.etcd,
+      employ: (name, workload) => employ(system, name, workload),
       strike: (action) => strike(system, clients, action),
       peerUrl: (node) => `http://${lab.reachedAt(node)}`,
       residentBytes: (node) => residentBytes(system, node),
@@ -249,6 +253,7 @@ const startLab = (
           })
         ),
         child(Clients, { args: clients }),
+        child(Workloads),
         door.entrance
       ]
     })

@@ -9,21 +9,11 @@
  */
 import { randomBytes, randomInt, randomUUID } from "node:crypto"
 import { readFileSync, writeFileSync } from "node:fs"
-import "@effect/cli/Command"
-import "@effect/cli/Options"
-import "@effect/platform-node/NodeContext"
-import "@effect/platform-node/NodeRuntime"
-import "@effect/cli/ValidationError"
-import "@effect/platform/Runtime"
-import "#supervisors/chainfire-restore.ts"
-import "#supervisors/chaos-suite.ts"
-import "#supervisors/cluster-spec.ts"
-import "#supervisors/shell/watch-tree.ts"
-import "#supervisors/local-nodes.ts"
-import "#supervisors/trees/demonstration.ts"
+import { flushCompileCache } from "node:module"
 import { Cause, Effect, Exit } from "effect"
 import { Prng } from "#chaos/sim/prng.ts"
-import { rehearse } from "./rehearsal.ts"
+import { main } from "#supervisors/command.ts"
+import { nodeArguments, rehearse } from "./rehearsal.ts"
 
 const [, , pipe = "/run/go", certificates] = process.argv
 // Some have taken hold of this function already, or will while rehearsing.
@@ -31,19 +21,11 @@ let prng = new Prng(1)
 Math.random = () => prng.next()
 
 const rehearsed = certificates === undefined ? Exit.void : await Effect.runPromiseExit(rehearse(certificates))
+flushCompileCache()
 writeFileSync("/run/loaded", Exit.isSuccess(rehearsed) ? "well" : Cause.pretty(rehearsed.cause))
 const [name = ""] = readFileSync(pipe, "utf8").trim().split("\n")
 // As many as Node has in stock at most.
 for (let drawn = 0; drawn < 128; drawn++) randomUUID()
 for (let drawn = 0; drawn < 1_024; drawn++) randomInt(2)
 prng = new Prng(randomBytes(4).readUInt32LE())
-process.argv.splice(
-  2,
-  Number.POSITIVE_INFINITY,
-  "node",
-  "--cluster",
-  "/run/data/cluster.json",
-  "--name",
-  name
-)
-await import("#supervisors/command.ts")
+main(nodeArguments("/run/data/cluster.json", name))

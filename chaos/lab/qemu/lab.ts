@@ -6,6 +6,7 @@
  *     gateway    how programs of this host reach guests
  *     machines   one for one; a machine that ends by itself is off, and somebody has to turn it on
  *     clients    of the nodes, by the gateway
+ *     workloads  what they do
  *     cluster    how an operator's shell gets in; see lab-door.ts
  *
  * Each guest has a disk of its own with the file of the cluster, its certificate and its data. Guests are
@@ -32,6 +33,7 @@ import { Clients, type GetTraffic, LabClients } from "../clients-actor.ts"
 import { labName, openLabDoor } from "../lab-door.ts"
 import { alarmsOf, realClients } from "../real-clients.ts"
 import type { LabRecord } from "../reaper.ts"
+import { Workloads } from "../workloads-actor.ts"
 import { accelerator } from "./accelerator.ts"
 import { Gateway, GetForwards } from "./gateway-actor.ts"
 import { type GuestCopy, guestCopy, memoryMebibytes } from "./guest-copy.ts"
@@ -221,6 +223,7 @@ export const openLab = (
           })
         ),
         child(Clients, { args: { clients, connect } }),
+        child(Workloads),
         door.entrance
       ]
     })

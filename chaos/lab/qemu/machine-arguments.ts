@@ -34,12 +34,18 @@ export const nicId = "nic0"
 /** What lies below the limits: where errors are put in between. */
 export const belowLimits = ({ log }: DiskShape): string => (log === undefined ? "disk-file" : "disk-log")
 
-export const kernelArguments = "console=ttyS0 panic=-1 quiet mitigations=off cryptomgr.notests"
+const kernelArguments = "console=ttyS0 panic=-1 quiet mitigations=off cryptomgr.notests"
+
+/** Guests know whether their code is translated. */
+const appended: Readonly<Record<Accelerator, string>> = {
+  kvm: kernelArguments,
+  tcg: `${kernelArguments} lab.translated`
+}
 
 const accelerators: Readonly<Record<Accelerator, ReadonlyArray<string>>> = {
   kvm: ["-accel", "kvm", "-cpu", "host"],
-  // A smaller cache of translations thrashes; EPYC boots sooner than max.
-  tcg: ["-accel", "tcg,thread=multi,tb-size=128", "-cpu", "EPYC"]
+  // In a smaller cache translations are thrown away and made again; EPYC boots sooner than max.
+  tcg: ["-accel", "tcg,thread=multi,tb-size=256", "-cpu", "EPYC"]
 }
 
 export const machineArguments = (shape: MachineShape): ReadonlyArray<string> => [
@@ -58,7 +64,7 @@ export const machineArguments = (shape: MachineShape): ReadonlyArray<string> => 
   ...monitorArguments,
   ...["-chardev", "socket,id=agent,fd=5", "-device", "virtio-serial-pci,id=vs0"],
   ...["-device", "virtserialport,chardev=agent,name=agent"],
-  ...["-kernel", shape.kernel, "-initrd", shape.firstRoot, "-append", kernelArguments],
+  ...["-kernel", shape.kernel, "-initrd", shape.firstRoot, "-append", appended[shape.accelerator]],
   ...["-blockdev", `driver=raw,node-name=root,read-only=on,file.driver=file,file.filename=${shape.root}`],
   ...["-device", "virtio-blk-pci,drive=root,id=vda"],
   ...diskArguments(shape.disk),

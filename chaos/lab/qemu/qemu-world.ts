@@ -17,6 +17,7 @@ import { crashCheck, leftOut, lookIntoCrashes } from "../disks/crash-check.ts"
 import { DiskRecorder } from "../disks/disk-recorder.ts"
 import type { RealClients } from "../real-clients.ts"
 import { type LabRecord, openRecord } from "../reaper.ts"
+import { employ } from "../workloads-actor.ts"
 import {
   type Complaint,
   type NodeName,
@@ -154,6 +155,7 @@ const open = (
       },
       ask: clients.ask,
       etcd: recorder.watched(clients.etcd),
+      employ: (name, workload) => employ(lab.system, name, workload),
       strike: (action) =>
         Effect.mapError(
           strike(lab, guests, network, clients, action),
@@ -226,6 +228,8 @@ const strike = (
       return guests.powerOff(action.node)
     case "PowerOn":
       return Effect.zipRight(guests.powerOn(action.node), guests.start(action.node))
+    case "ShutDown":
+      return guests.shutDown(action.node)
     case "Reset":
       return guests.reset(action.node)
     case "Kill":

@@ -1,15 +1,17 @@
 /**
  * What a guest does before it is copied: it runs two nodes that find each other, within its one process, on its
- * loopback, with certificates of its own, and writes to both. So what a node needs is not only loaded but compiled,
+ * loopback, with a file and certificates of its own, as the command line runs them, and writes to both. So what a node needs is not only loaded but compiled,
  * which without KVM takes most of the time of a start. Nothing of it stays but that.
  */
-import { copyFileSync, mkdirSync, readFileSync, rmSync } from "node:fs"
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { connect } from "node:http2"
 import { join } from "node:path"
-import { Data, Effect, Fiber, Logger, Schedule } from "effect"
+import { Data, Effect, Fiber, Schedule } from "effect"
+import { verifyFile } from "#actors/platform/lmdb-stores.ts"
 import { keyFileName, openTokens } from "#actors/platform/tokens.ts"
 import { KV, type Method } from "#protocols/wire/etcd/methods.ts"
-import { type NodeOptions, runNode } from "#supervisors/node.ts"
+import type { ClusterSpec, NodeSpec } from "#supervisors/cluster-spec.ts"
+import { ultracloud } from "#supervisors/command.ts"
 import { names } from "./rehearsal-names.ts"
 
 /** A file system of its own: journals are larger than what a guest has in memory. */
@@ -17,6 +19,7 @@ const folder = "/tmp/rehearsal"
 const cluster = "rehearsal"
 const linksPort = (index: number) => 17_700 + index
 const clientPort = (index: number) => 12_379 + index
+const healthPort = (index: number) => 17_790 + index
 const writes = 10
 const millisMax = 240_000
 
@@ -25,27 +28,15 @@ class NotYet extends Data.TaggedError("NotYet")<{ readonly reason: string }> {}
 
 export const rehearse = (certificates: string): Effect.Effect<void, unknown> =>
   Effect.gen(function* () {
-    const read = (name: string) => readFileSync(join(certificates, name), "utf8")
-    const ca = read("ca.pem")
+    const ca = readFileSync(join(certificates, "ca.pem"), "utf8")
     const [first, second] = names
+    const file = join(folder, "cluster.json")
+    writeFileSync(file, JSON.stringify(specOf(certificates)))
     yield* openTokens(join(folder, first), cluster)
     mkdirSync(join(folder, second))
     copyFileSync(join(folder, first, keyFileName), join(folder, second, keyFileName))
-    const nodes: Array<Fiber.Fiber<unknown, unknown>> = []
-    for (const [index, name] of names.entries()) {
-      const options: NodeOptions = {
-        name,
-        cluster,
-        dataDirectory: join(folder, name),
-        host: "127.0.0.1",
-        tls: { cert: read(`${name}.pem`), key: read(`${name}.key`), ca },
-        port: linksPort(index),
-        clientPort: clientPort(index),
-        seeds: index === 0 ? [] : [`127.0.0.1:${linksPort(0)}`],
-        zone: "zone-a",
-        work: []
-      }
-      nodes.push(yield* Effect.fork(runNode(options, () => Effect.never)))
+    const nodes = yield* Effect.forEach(names, (name) => Effect.fork(ultracloud(nodeArguments(file, name))))
+    for (const index of names.keys()) {
       const address = `https://127.0.0.1:${clientPort(index)}`
       const put = call(address, ca, KV.put, { key: Buffer.from("a"), value: Buffer.from("b") })
       const range = call(address, ca, KV.range, { key: Buffer.from("a") })
@@ -55,15 +46,44 @@ export const rehearse = (certificates: string): Effect.Effect<void, unknown> =>
     // They get to know each other meanwhile.
     yield* Effect.sleep("3 seconds")
     yield* Effect.forEach(nodes, Fiber.interrupt, { concurrency: "unbounded" })
+    // As whoever starts again does first, in a process of its own.
+    yield* verifyFile(join(folder, first, "stores", "data.mdb"))
   }).pipe(
     Effect.timeout(millisMax),
     Effect.ensuring(
       Effect.sync(() => {
-        for (const name of names) rmSync(join(folder, name), { recursive: true, force: true })
+        for (const name of ["cluster.json", ...names])
+          rmSync(join(folder, name), { recursive: true, force: true })
       })
-    ),
-    Effect.provide(Logger.remove(Logger.defaultLogger))
+    )
   )
+
+/** The command line of a node. */
+export const nodeArguments = (file: string, name: string): ReadonlyArray<string> => [
+  ...["node", "ultracloud", "node", "--cluster", file, "--name", name]
+]
+
+const specOf = (certificates: string): ClusterSpec => {
+  const [first, second] = names.map(
+    (name, index): NodeSpec => ({
+      name,
+      host: "127.0.0.1",
+      links: linksPort(index),
+      etcd: clientPort(index),
+      health: { port: healthPort(index) },
+      zone: "zone-a",
+      dataDirectory: join(folder, name),
+      tls: {
+        certificate: join(certificates, `${name}.pem`),
+        key: join(certificates, `${name}.key`),
+        authority: join(certificates, "ca.pem")
+      },
+      console: 0
+    })
+  )
+  if (first === undefined || second === undefined) throw new RangeError("two nodes rehearse")
+  return { cluster, nodes: [first, second], roles: ["rehearsed"] }
+}
 
 const call = <Req extends object, Answer extends object>(
   address: string,
