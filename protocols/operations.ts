@@ -46,8 +46,13 @@ export const TracedMessage = Schema.Struct({
 })
 export type TracedMessage = typeof TracedMessage.Type
 
+/** From what is of least weight to what is of most. */
 export const LogLevel = Schema.Literal("debug", "info", "warn", "error")
 export type LogLevel = typeof LogLevel.Type
+
+/** Whether it is logged where `threshold` is, and all that is worse. */
+export const isLogged = (level: LogLevel, threshold: LogLevel): boolean =>
+  LogLevel.literals.indexOf(level) >= LogLevel.literals.indexOf(threshold)
 
 /** What a node was started with. */
 export const NodeConfig = Schema.Struct({

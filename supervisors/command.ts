@@ -71,8 +71,10 @@ const alone = Effect.suspend(() => {
       consolePort: defaultPorts.console,
       work: demonstration(name, "forked")
     },
-    (system, { etcd }, recent) =>
-      watchTree(system, { etcd: [etcd], tokenFile: join(dataDirectory, tokenFileName), command }, recent)
+    (system, { etcd }, recent, ready) => {
+      const known = { etcd: [etcd], tokenFile: join(dataDirectory, tokenFileName), command }
+      return watchTree(system, { known, recent, ready })
+    }
   )
 })
 

@@ -8,7 +8,9 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect, Schedule } from "effect"
 import { keyFileName, openTokens, tokenFileName } from "#actors/platform/tokens.ts"
+import { defaultPorts } from "./cluster-file/node-schema.ts"
 import { localSpec, type NodeSpec } from "./cluster-spec.ts"
+import { healthPortBeside } from "./node/health-port.ts"
 import { nextSteps } from "./shell/start-screen.ts"
 
 export const nodesMax = 9
@@ -32,12 +34,11 @@ export const runLocalNodes = (count: number, folder: string, command: string) =>
 
 const sayWhenReady = (nodes: readonly [NodeSpec, ...ReadonlyArray<NodeSpec>], command: string) =>
   Effect.gen(function* () {
-    const etcd = nodes.map(({ etcd, host }) => `${host}:${etcd}`)
-    yield* Effect.forEach(etcd, serves, { concurrency: "unbounded", discard: true })
+    yield* Effect.forEach(nodes, isReady, { concurrency: "unbounded", discard: true })
     const [{ console, dataDirectory }] = nodes
     const lines = nextSteps({
       what: `${nodes.length} nodes are ready`,
-      etcd,
+      etcd: nodes.map(({ etcd, host }) => `${host}:${etcd}`),
       console: `http://127.0.0.1:${console}`,
       tokenFile: join(dataDirectory, tokenFileName),
       command
@@ -45,13 +46,16 @@ const sayWhenReady = (nodes: readonly [NodeSpec, ...ReadonlyArray<NodeSpec>], co
     for (const line of lines) print(line)
   })
 
-/** Until clients of etcd are answered there. */
-const serves = (endpoint: string) =>
-  Effect.tryPromise(async (signal) => (await fetch(`http://${endpoint}/health`, { signal })).ok).pipe(
+/** Until it says so itself. */
+const isReady = ({ console = defaultPorts.console, host }: NodeSpec) =>
+  Effect.tryPromise(async (signal) => {
+    const { ok } = await fetch(`http://${host}:${healthPortBeside(console)}/readyz`, { signal })
+    return ok
+  }).pipe(
     Effect.timeout("1 second"),
     // It is starting.
     Effect.orElseSucceed(() => false),
-    Effect.repeat({ until: (isServing) => isServing, schedule: Schedule.spaced("100 millis") })
+    Effect.repeat({ until: (ready) => ready, schedule: Schedule.spaced("100 millis") })
   )
 
 /** All nodes of a cluster have one key: the first makes it. */

@@ -10,6 +10,7 @@ import { promisify } from "node:util"
 import test from "ava"
 import { Predicate } from "effect"
 import { defaultConfig, detectionMillisMax } from "#actors/cluster/swim-config.ts"
+import { eventually } from "#actors/kernel/fixtures/eventually.ts"
 import { silenceMillisMax } from "#actors/kernel/ports/links.ts"
 
 const etcdctlInstalled = spawnSync("etcdctl", ["version"]).status === 0
@@ -189,15 +190,6 @@ const answered = async (node: RunningNode, path: string): Promise<number> => {
     if (typeof count === "number") return count
   }
   throw new Error(`${path} does not answer ${node.name}`)
-}
-
-const eventually = async <Found>(what: () => string, look: () => Found | undefined): Promise<Found> => {
-  const untilMillis = performance.now() + deadlineMillis
-  for (let found = look(); performance.now() < untilMillis; found = look()) {
-    if (found !== undefined) return found
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  throw new Error(`${what()}: not in time`)
 }
 
 const launch = (options: {

@@ -9,7 +9,7 @@
 import { randomUUID } from "node:crypto"
 import { rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Cause, Duration, Effect, Fiber, Layer, Queue } from "effect"
+import { Cause, Deferred, Duration, Effect, Fiber, Layer, Queue } from "effect"
 import { WorldClock } from "#actors/kernel/ports/clock.ts"
 import { Grpc, type GrpcLimits } from "#actors/kernel/ports/grpc.ts"
 import { Links } from "#actors/kernel/ports/links.ts"
@@ -25,7 +25,7 @@ import { ScryptSecrets } from "#actors/platform/scrypt-secrets.ts"
 import type { OnRefused } from "#actors/platform/socketio-door.ts"
 import { socketioLinks } from "#actors/platform/socketio-links.ts"
 import { openTokens } from "#actors/platform/tokens.ts"
-import { LinkRefused } from "#protocols/links.ts"
+import { AlreadyLinked, LinkRefused, ListenFailed } from "#protocols/links.ts"
 import type { LogLevel } from "#protocols/operations.ts"
 import { protocolVersion } from "#protocols/wire/frames.ts"
 import { consoleTree } from "./console/console-tree.ts"
@@ -33,10 +33,11 @@ import { Sessions } from "./console/sessions.ts"
 import { live } from "./live.ts"
 import { holdDataDirectory } from "./node/data-directory.ts"
 import { drain } from "./node/drain.ts"
-import { openHealthPort } from "./node/health-port.ts"
+import { healthPortBeside, openHealthPort } from "./node/health-port.ts"
 import { type Say, sayAs } from "./node/node-log.ts"
 import { reportComponents, reportReadiness } from "./node/node-reports.ts"
 import { type NodeWatch, watchNode } from "./node/node-watch.ts"
+import { portRefused } from "./node/port-refused.ts"
 import { processFigures } from "./node/process-figures.ts"
 import { stopDeadline } from "./node/stop-deadline.ts"
 import { openTraces, type TraceOptions } from "./node/traces.ts"
@@ -67,7 +68,7 @@ export interface NodeOptions extends NodeTreeOptions {
   readonly linksMax?: number
   /**
    * Where programs ask how it is and read its numbers, see node/health-port.ts; 0 is any port that is free. Without it
-   * ten above the console's, and where there is no console there is none.
+   * ten above the console's, and where there is no console there is none. The node starts on no port that is taken.
    */
   readonly healthPort?: number
   /** On the loopback unless stated: it is there for everybody who reaches it. */
@@ -80,13 +81,13 @@ export interface NodeOptions extends NodeTreeOptions {
   readonly stopMillis?: number
 }
 
-/** How far the port for health is from the console's. */
-const healthPortOffset = 10
 const loopback = "127.0.0.1"
 
 interface Refusal {
   readonly name: string
   readonly reason: string
+  /** Two nodes that greet each other at once keep one link: nobody's business but a debugger's. */
+  readonly isUsual: boolean
 }
 
 /** Who knocks without end is not reported without end. */
@@ -94,10 +95,10 @@ const refusalsMax = 100
 
 const publishTo =
   (system: ActorSystem.ActorSystem) =>
-  (refusal: Refusal): Effect.Effect<void> =>
+  ({ isUsual, name, reason }: Refusal): Effect.Effect<void> =>
     Effect.sync(() => {
-      system.events.publish(new LinkRefused({ ...refusal, atMillis: system.clock.wallMillis() }))
-      system.log("warn", `${refusal.name} was not let in: ${refusal.reason}`)
+      system.events.publish(new LinkRefused({ name, reason, atMillis: system.clock.wallMillis() }))
+      system.log(isUsual ? "debug" : "warn", `${name} was not let in: ${reason}`)
     })
 
 /**
@@ -114,10 +115,17 @@ const announceDoor = (dataDirectory: string, door: Door) =>
     (path) => Effect.sync(() => rmSync(path, { force: true }))
   )
 
-/** Starts a node and gives it to `use`; runs until interrupted. Fails when the tree gives up, with the reason, which it has said in one line. */
+/**
+ * Starts a node and gives it to `use`, with an effect that waits until it is ready; runs until interrupted. Fails when
+ * the tree gives up, with the reason, which it has said in one line.
+ */
 export const runNode = <A, E, R>(
   options: NodeOptions,
-  use: (system: ActorSystem.ActorSystem, addresses: Addresses) => Effect.Effect<A, E, R>
+  use: (
+    system: ActorSystem.ActorSystem,
+    addresses: Addresses,
+    ready: Effect.Effect<void>
+  ) => Effect.Effect<A, E, R>
 ) =>
   Effect.gen(function* () {
     const { advertised, clientPort, dataDirectory, dialFrom, host, name, port, tls } = options
@@ -146,7 +154,8 @@ export const runNode = <A, E, R>(
     const node = nodeTree({ ...options, work: [...console, ...work] })
     const refused = yield* Queue.sliding<Refusal>(refusalsMax)
     const onRefused: OnRefused = (introduction, fault) => {
-      refused.unsafeOffer({ name: introduction?.name ?? "somebody", reason: fault.message })
+      const name = introduction?.name ?? "somebody"
+      refused.unsafeOffer({ name, reason: fault.message, isUsual: fault instanceof AlreadyLinked })
     }
     const where = { ...(host !== undefined && { host }), ...(tls !== undefined && { tls }) }
     const ports = Layer.mergeAll(
@@ -199,9 +208,10 @@ export const runNode = <A, E, R>(
         yield* reportComponents(system, watch, say)
         yield* system.started
         watch.phase = "running"
-        yield* Effect.forkScoped(reportReadiness(watch, say))
+        const isReady = yield* Deferred.make<void>()
+        yield* Effect.forkScoped(reportReadiness(watch, say, isReady))
         yield* Effect.forkScoped(Effect.forever(Effect.flatMap(Queue.take(refused), publishTo(system))))
-        yield* Effect.forkScoped(use(system, addresses))
+        yield* Effect.forkScoped(use(system, addresses, Deferred.await(isReady)))
         return yield* system.ended
       })
       // Also while it starts. Stops here rather than with the scope, so that whoever watches still sees it.
@@ -214,6 +224,7 @@ export const runNode = <A, E, R>(
     }).pipe(Effect.scoped, Effect.provide(ports))
   }).pipe(
     Effect.scoped,
+    Effect.mapError((fault) => (fault instanceof ListenFailed ? portRefused(fault, options) : fault)),
     Effect.tapErrorCause((cause) =>
       Effect.sync(() => {
         if (Cause.isInterruptedOnly(cause)) return
@@ -222,19 +233,13 @@ export const runNode = <A, E, R>(
     )
   )
 
-/** A port that somebody has asked for has to be there; of one that nobody named it is said that it is not. */
-const serveHealth = ({ consolePort, healthHost, healthPort }: NodeOptions, watch: NodeWatch, say: Say) => {
-  const derived =
-    consolePort === undefined || consolePort === 0 ? consolePort : consolePort + healthPortOffset
-  const port = healthPort ?? derived
+/** Without it nobody could tell how the node is: it does not start on a port that is not to be had. */
+const serveHealth = (options: NodeOptions, watch: NodeWatch, say: Say) => {
+  const { consolePort, healthHost, healthPort } = options
+  const port = healthPort ?? (consolePort === undefined ? undefined : healthPortBeside(consolePort))
   if (port === undefined) return Effect.void
   return openHealthPort({ host: healthHost ?? loopback, port }, watch).pipe(
-    Effect.flatMap((at) => say("info", `health and metrics are at http://${at}`, { health: at })),
-    Effect.catchIf(
-      () => healthPort === undefined,
-      ({ message }) =>
-        say("warn", `nobody can ask for health and metrics: ${message}, as health.port in the cluster file`)
-    )
+    Effect.flatMap((at) => say("info", `health and metrics are at http://${at}`, { health: at }))
   )
 }
 

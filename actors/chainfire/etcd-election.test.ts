@@ -3,10 +3,11 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { createInterface } from "node:readline"
 import { Client, credentials } from "@grpc/grpc-js"
 import test from "ava"
+import { eventually } from "#actors/kernel/fixtures/eventually.ts"
 import { ELECTION, KV, LEASE } from "#protocols/wire/etcd/methods.ts"
 import { type Called, EtcdClient, etcdInstalled } from "./fixtures/etcd.ts"
 import { etcdctlInstalled } from "./fixtures/etcdctl.ts"
-import { amongMembers, ask, sideBySide, until, withoutIds } from "./fixtures/side-by-side.ts"
+import { amongMembers, ask, sideBySide, withoutIds } from "./fixtures/side-by-side.ts"
 
 const oracle = etcdInstalled() ? test : test.skip
 const withEtcdctl = etcdctlInstalled ? test : test.skip
@@ -58,23 +59,23 @@ const story = async (one: EtcdClient, other: EtcdClient, observed: string) => {
     told.push(await one.call(ELECTION.leader, { name }))
     const first = got(await one.call(ELECTION.campaign, { name, lease: 1n, value: utf8("a") }))
     told.push(first.leader, first.header?.revision)
-    await until("the first is observed", () => observer.told.length === 1)
+    await eventually("the first is observed", () => observer.told.length === 1)
     const second = other.call(ELECTION.campaign, { name, lease: 2n, value: utf8("b") })
-    await until("the second is in line", async () => (await candidates(one)).length === 2)
+    await eventually("the second is in line", async () => (await candidates(one)).length === 2)
     told.push(
       got(await other.call(ELECTION.proclaim, { leader: first.leader, value: utf8("A") })).header?.revision
     )
-    await until("what it proclaims is observed", () => observer.told.length === 2)
+    await eventually("what it proclaims is observed", () => observer.told.length === 2)
     const { kv } = got(await other.call(ELECTION.leader, { name }))
     told.push([text(kv?.key), text(kv?.value), kv?.lease])
     // Who campaigns again leads still, with what it says now.
     const again = got(await one.call(ELECTION.campaign, { name, lease: 1n, value: utf8("again") }))
     told.push(again.leader)
-    await until("that is observed", () => observer.told.length === 3)
+    await eventually("that is observed", () => observer.told.length === 3)
     told.push(got(await other.call(ELECTION.resign, { leader: first.leader })).header?.revision)
     const had = got(await second)
     told.push(had.leader, had.header?.revision)
-    await until("the next is observed", () => observer.told.length === 4)
+    await eventually("the next is observed", () => observer.told.length === 4)
     told.push(await one.call(ELECTION.proclaim, { leader: first.leader, value: utf8("late") }))
     told.push(got(await one.call(ELECTION.resign, { leader: first.leader })).header?.revision)
     told.push([...observer.told])
@@ -117,7 +118,7 @@ oracle("an observer of JSON is told the same, and one that goes away leaves no w
         })
         await post("/v3/election/campaign", { name: b64("boss"), lease: 5, value: b64("x") })
         // An observer may skip what is past by then.
-        await until("the first is told", () => heard.endsWith("\n"))
+        await eventually("the first is told", () => heard.endsWith("\n"))
         await post("/v3/election/campaign", { name: b64("boss"), lease: 5, value: b64("y") })
         return withoutIds(await told)
       })
@@ -127,7 +128,7 @@ oracle("an observer of JSON is told the same, and one that goes away leaves no w
       /^etcd_debugging_mvcc_watcher_total (\d+)$/m.exec(
         (await ask(ours[1] ?? "", { path: "/metrics" })).body
       )?.[1]
-    await until("nobody watches", async () => (await watching()) === "0")
+    await eventually("nobody watches", async () => (await watching()) === "0")
   })
 })
 
@@ -149,11 +150,11 @@ test("a candidate whose lease runs out in line does not lead, and one that leave
       const { signal } = leaving
       const gone = fetch(`http://${ours[2]}/v3/election/campaign`, { method: "POST", body, signal })
       const late = two.call(ELECTION.campaign, { name, lease: 2n })
-      await until("three are in line", async () => (await candidates(one)).length === 3)
+      await eventually("three are in line", async () => (await candidates(one)).length === 3)
       leaving.abort()
       await t.throwsAsync(gone)
       t.deepEqual(await late, { code: 2, message: "election: not leader" })
-      await until("the first is left", async () => (await candidates(one)).join() === "boss/1")
+      await eventually("the first is left", async () => (await candidates(one)).join() === "boss/1")
     } finally {
       one.close()
       two.close()
@@ -182,12 +183,12 @@ withEtcdctl("etcdctl elect campaigns in the same line, and listens to it", async
       const { leader } = got(
         await client.call(ELECTION.campaign, { name, lease: 7n, value: utf8("service") })
       )
-      await until("the listener hears of it", () => listener.includes("service"))
+      await eventually("the listener hears of it", () => listener.includes("service"))
       const candidate = etcdctl(ours[1] ?? "", "boss", "tool")
-      await until("etcdctl is in line", async () => (await candidates(client)).length === 2)
+      await eventually("etcdctl is in line", async () => (await candidates(client)).length === 2)
       await client.call(ELECTION.resign, { leader })
-      await until("etcdctl leads", () => candidate.includes("tool"))
-      await until("the listener hears of that, too", () => listener.includes("tool"))
+      await eventually("etcdctl leads", () => candidate.includes("tool"))
+      await eventually("the listener hears of that, too", () => listener.includes("tool"))
       t.is(text(got(await client.call(ELECTION.leader, { name })).kv?.value), "tool")
     } finally {
       for (const child of children) child.kill("SIGKILL")

@@ -3,6 +3,7 @@ import { once } from "node:events"
 import { connect as connectHttp2 } from "node:http2"
 import { connect, type Socket } from "node:net"
 import test from "ava"
+import { eventually } from "#actors/kernel/fixtures/eventually.ts"
 import { Prng } from "#chaos/sim/prng.ts"
 import { methods, WATCH } from "#protocols/wire/etcd/methods.ts"
 import { EtcdGateway } from "./etcd-gateway.ts"
@@ -15,7 +16,6 @@ import {
   ask,
   eventsTogether,
   sideBySide,
-  until,
   withoutIds
 } from "./fixtures/side-by-side.ts"
 import { routed } from "./http-routes.ts"
@@ -351,7 +351,7 @@ test("a watch whose client does not read is parked, and catches up when it reads
       })
       reader.resume()
       const versions = () => [...text.matchAll(/"version":"(\d+)"/g)].map(([, version]) => Number(version))
-      await until("all is read", () => versions().length >= writes)
+      await eventually("all is read", () => versions().length >= writes)
       t.deepEqual(
         versions(),
         Array.from({ length: writes }, (_, write) => write + 1)
@@ -375,11 +375,11 @@ test("a client that goes away leaves no watch behind, over HTTP/1.1 and HTTP/2",
       two.end(body)
       const [head] = await once(two, "response")
       t.is(head[":status"], 200)
-      await until("both watch", async () => (await watching()) === 2)
+      await eventually("both watch", async () => (await watching()) === 2)
       two.close()
-      await until("one is left", async () => (await watching()) === 1)
+      await eventually("one is left", async () => (await watching()) === 1)
       one.destroy()
-      await until("none is left", async () => (await watching()) === 0)
+      await eventually("none is left", async () => (await watching()) === 0)
       t.is(await metricOf(address, "chainfire_gateway_open"), 0)
     } finally {
       one.destroy()

@@ -3,10 +3,11 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { createInterface } from "node:readline"
 import test from "ava"
+import { eventually } from "#actors/kernel/fixtures/eventually.ts"
 import { KV, LEASE, LOCK } from "#protocols/wire/etcd/methods.ts"
 import { type Called, EtcdClient, etcdInstalled } from "./fixtures/etcd.ts"
 import { etcdctlInstalled } from "./fixtures/etcdctl.ts"
-import { amongMembers, ask, sideBySide, until } from "./fixtures/side-by-side.ts"
+import { amongMembers, ask, sideBySide } from "./fixtures/side-by-side.ts"
 
 const oracle = etcdInstalled() ? test : test.skip
 const withEtcdctl = etcdctlInstalled ? test : test.skip
@@ -33,9 +34,9 @@ const story = async (one: EtcdClient, other: EtcdClient) => {
   const first = got(await one.call(LOCK.lock, { name, lease: 1n }))
   told.push([text(first.key), first.header?.revision])
   const second = other.call(LOCK.lock, { name, lease: 2n })
-  await until("the second is in line", async () => (await keys(one)).length === 2)
+  await eventually("the second is in line", async () => (await keys(one)).length === 2)
   const third = one.call(LOCK.lock, { name, lease: 3n })
-  await until("the third is in line", async () => (await keys(one)).length === 3)
+  await eventually("the third is in line", async () => (await keys(one)).length === 3)
   told.push(await keys(one))
   told.push(got(await other.call(LOCK.unlock, { key: first.key })).header?.revision)
   const had = got(await second)
@@ -77,17 +78,17 @@ oracle("who goes away while it waits leaves the line, and who is deadlined too",
           body: body(2),
           signal: leaving.signal
         })
-        await until("two are in line", async () => (await keys(client)).length === 2)
+        await eventually("two are in line", async () => (await keys(client)).length === 2)
         leaving.abort()
         await t.throwsAsync(waiting)
-        await until("one is left", async () => (await keys(client)).length === 1)
+        await eventually("one is left", async () => (await keys(client)).length === 1)
         const headers = { "grpc-timeout": "300m" }
         const late = await ask(address, { path: "/v3/lock/lock", body: body(3), headers })
         t.deepEqual(
           [late.status, late.body],
           [504, '{"error":"context deadline exceeded","message":"context deadline exceeded","code":4}']
         )
-        await until("one is left again", async () => (await keys(client)).length === 1)
+        await eventually("one is left again", async () => (await keys(client)).length === 1)
         t.deepEqual(await keys(client), ["job/1"])
       } finally {
         client.close()
@@ -110,7 +111,7 @@ test("whose lease runs out in line is told so at once, and the others go on", as
         await one.call(LEASE.grant, { ID, TTL })
       const first = got(await one.call(LOCK.lock, { name, lease: 1n }))
       const second = two.call(LOCK.lock, { name, lease: 2n })
-      await until("the second is in line", async () => (await keys(one)).length === 2)
+      await eventually("the second is in line", async () => (await keys(one)).length === 2)
       const third = three.call(LOCK.lock, { name, lease: 3n })
       t.deepEqual(await second, { code: 2, message: "mutex: session is expired" })
       await two.call(LOCK.unlock, { key: first.key })
@@ -154,17 +155,17 @@ withEtcdctl("etcdctl lock has the lock that the service gives, and waits for it"
       await client.call(LEASE.grant, { ID: 7n, TTL: 600 })
       const { key } = got(await client.call(LOCK.lock, { name, lease: 7n }))
       const one = etcdctl(ours[1] ?? "")
-      await until("etcdctl is in line", async () => (await keys(client)).length === 2)
+      await eventually("etcdctl is in line", async () => (await keys(client)).length === 2)
       const waiting = client.call(LOCK.lock, { name, lease: 7n })
       t.is(text(got(await waiting).key), "job/7", "who has it has it again")
       await client.call(LOCK.unlock, { key })
-      await until("etcdctl has the lock", () => one.said.length > 0)
+      await eventually("etcdctl has the lock", () => one.said.length > 0)
       t.regex(one.said[0] ?? "", /^job\/[0-9a-f]+$/)
       const two = etcdctl(ours[2] ?? "")
-      await until("another one is in line", async () => (await keys(client)).length === 2)
+      await eventually("another one is in line", async () => (await keys(client)).length === 2)
       one.child.kill("SIGINT")
       await once(one.child, "exit")
-      await until("the other has the lock", () => two.said.length > 0)
+      await eventually("the other has the lock", () => two.said.length > 0)
     } finally {
       for (const child of children) child.kill("SIGKILL")
       client.close()

@@ -1,5 +1,6 @@
 /** What operators do with etcdctl, on three members, and beside a real etcd where that can be compared. */
 import test from "ava"
+import { eventually } from "#actors/kernel/fixtures/eventually.ts"
 import { AlarmAction, AlarmType } from "#protocols/wire/etcd/cluster.ts"
 import { CompactionRequest } from "#protocols/wire/etcd/kv.ts"
 import { CLUSTER, KV, LEASE, MAINTENANCE } from "#protocols/wire/etcd/methods.ts"
@@ -11,15 +12,6 @@ import { etcdctlAt, etcdctlInstalled, inCluster } from "./fixtures/etcdctl.ts"
 const withEtcdctl = etcdctlInstalled ? test : test.skip
 const beside = etcdctlInstalled && etcdInstalled() ? test : test.skip
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
-const deadlineMillis = 20_000
-
-const eventually = async (what: string, holds: () => Promise<boolean>): Promise<void> => {
-  const untilMillis = performance.now() + deadlineMillis
-  while (!(await holds())) {
-    if (performance.now() > untilMillis) throw new Error(`${what}: not within ${deadlineMillis} ms`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
 
 interface EndpointStatus {
   readonly Endpoint: string

@@ -2,6 +2,7 @@ import test from "ava"
 import { Effect, Schedule } from "effect"
 import * as Actor from "#actors/kernel/actor.ts"
 import { ask } from "#actors/kernel/ask.ts"
+import { comesAbout } from "#actors/kernel/fixtures/eventually.ts"
 import type { ActorRef } from "#actors/kernel/ref.ts"
 import { address } from "#protocols/address.ts"
 import {
@@ -78,8 +79,11 @@ test("a watch goes to an actor of another node within its credit, shows where it
       for (const value of ["2", "3", "4"])
         yield* ask(keys, new PutKey({ key: bytes("w1"), value: bytes(value) }), "10 seconds")
       yield* ask(keys, new DeleteKeys({ key: bytes("v"), end: everything }), "10 seconds")
-      yield* until(() => heard.length === 2)
-      yield* until(() => Reflect.get(Object(stateOf(second!, watch.path)), "queueDepth") === 3)
+      yield* comesAbout("2 are heard", () => heard.length === 2)
+      yield* comesAbout(
+        "three wait",
+        () => Reflect.get(Object(stateOf(second!, watch.path)), "queueDepth") === 3
+      )
       t.deepEqual(stateOf(second!, watch.path), {
         receiver: receiver.path,
         credit: 0,
@@ -89,11 +93,11 @@ test("a watch goes to an actor of another node within its credit, shows where it
       })
       const control = near!.system.at(address(watch.path, GrantCredit, CancelWatch))
       control.tell(new GrantCredit({ messages: 10 }))
-      yield* until(() => heard.length === 5)
+      yield* comesAbout("5 are heard", () => heard.length === 5)
       t.deepEqual(heard, ["put w1=1", "put w1=2", "put w1=3", "put w1=4", "delete w1="])
 
       near!.system.kill(receiver.path)
-      yield* until(() => stateOf(second!, watch.path) === undefined)
+      yield* comesAbout("the watch is gone", () => stateOf(second!, watch.path) === undefined)
     })
   )
 })
@@ -110,7 +114,7 @@ test("a watch says when it is cancelled, and when what it has still to see is co
         ask(watches, new WatchKeys({ key: bytes("w"), startRevision, to: receiver, credit: 1 }), "10 seconds")
       const { path } = yield* begin(1_000)
       near!.system.at(address(path, CancelWatch)).tell(new CancelWatch())
-      yield* until(() => heard.length === 1)
+      yield* comesAbout("1 are heard", () => heard.length === 1)
       const keys = keysOf(near!, "node02")
       for (const value of ["1", "2", "3"])
         yield* ask(keys, new PutKey({ key: bytes("w"), value: bytes(value) }), "10 seconds")
@@ -118,7 +122,7 @@ test("a watch says when it is cancelled, and when what it has still to see is co
       // Once this member has it, too.
       yield* ask(keys, new RangeKeys({ key: bytes("w") }), "10 seconds")
       yield* begin(2)
-      yield* until(() => heard.length === 2)
+      yield* comesAbout("2 are heard", () => heard.length === 2)
       t.deepEqual(heard, ["cancelled 0", "compacted 4"])
     })
   )
@@ -149,12 +153,6 @@ const receiverOf = (heard: Array<string>) =>
       }
     }
   })
-
-/** Fails after ten seconds. */
-const until = (holds: () => boolean) =>
-  Effect.suspend(() => (holds() ? Effect.void : Effect.fail("it never came to be"))).pipe(
-    Effect.retry({ times: 500, schedule: Schedule.spaced("20 millis") })
-  )
 
 const inCluster = (body: (members: ReadonlyArray<LiveMember>) => Effect.Effect<void, unknown>) =>
   Effect.gen(function* () {

@@ -1,7 +1,7 @@
 /** Whoever traces a client's request finds the call that answered it, and whether it went well. */
 import test from "ava"
+import { notedSpans } from "#actors/kernel/fixtures/noted-spans.ts"
 import type { GrpcStatus, UnaryCall } from "#actors/kernel/ports/grpc.ts"
-import { notedSpans } from "./fixtures/noted-spans.ts"
 import { traced, traceOfCall } from "./traced-calls.ts"
 
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -4,8 +4,9 @@
  * A call of which there is no span is handed on as it came.
  */
 import type { GrpcCall, GrpcPeer, GrpcStatus, Metadata, Unary, UnaryCall } from "#actors/kernel/ports/grpc.ts"
-import { parseTraceparent, type Span, type Spans, type TraceContext } from "#actors/kernel/tracing.ts"
+import type { Span, Spans } from "#actors/kernel/tracing.ts"
 import { GrpcCode } from "#protocols/wire/etcd/errors.ts"
+import { parseTraceparent, type TraceContext } from "#protocols/wire/traceparent.ts"
 import type { Handlers } from "./inner-call.ts"
 
 export const traced = (handlers: Handlers, spans: Spans): Handlers => ({

@@ -1,7 +1,7 @@
 import test from "ava"
+import { notedSpans } from "#actors/kernel/fixtures/noted-spans.ts"
 import { PutRequest } from "#protocols/wire/etcd/kv-fast.ts"
 import { decodeCommand, encodeCommand } from "./command.ts"
-import { notedSpans } from "./fixtures/noted-spans.ts"
 import { noteApplied, spanOfProposal, traceOf, withoutTrace, withTrace } from "./traced-command.ts"
 
 const trace = { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7" }

@@ -7,7 +7,8 @@
  * before this one do not read it: nodes are told where spans go when all of them run this one.
  */
 import { Encoding } from "effect"
-import type { Span, Spans, TraceContext } from "#actors/kernel/tracing.ts"
+import type { Span, Spans } from "#actors/kernel/tracing.ts"
+import type { TraceContext } from "#protocols/wire/traceparent.ts"
 
 const traced = 126
 const traceBytes = 16

@@ -3,6 +3,7 @@ import { Effect, Schedule, Schema } from "effect"
 import { type LiveMember, liveCluster } from "#actors/chainfire/fixtures/live-cluster.ts"
 import * as Actor from "#actors/kernel/actor.ts"
 import { leasesOn } from "#actors/kernel/coordination/coordination-leases.ts"
+import { comesAbout } from "#actors/kernel/fixtures/eventually.ts"
 import { leasesContract } from "#actors/kernel/fixtures/leases-contract.ts"
 import type { WorldClock } from "#actors/kernel/ports/clock.ts"
 import { CoordinationActor, TreeCoordination } from "./coordination-actor.ts"
@@ -47,7 +48,7 @@ test.serial("a role moves to another node when its holder's node stops, under a 
           deadlineMillis: 1_000
         })
         return {
-          leases: leasesOn(tree.coordination, clock, { answerMillis: 1_000 }),
+          leases: leasesOn(tree.coordination, clock),
           start: (context) => {
             context.spawn(CoordinationActor, { args: { tree } })
             context.spawn(candidate, { args: { holder: `${name}#1` } })
@@ -55,11 +56,11 @@ test.serial("a role moves to another node when its holder's node stops, under a 
         }
       }
     })
-    yield* until(() => lives.length === 1)
+    yield* comesAbout("one life", () => lives.length === 1)
     const first = lives[0]
     const stopped = members.find(({ system }) => system.name === first?.node)
     yield* stopped?.system.stop ?? Effect.void
-    yield* until(() => lives.length === 2)
+    yield* comesAbout("another", () => lives.length === 2)
     const second = lives[1]
     t.not(second?.node, first?.node)
     t.true((second?.epoch ?? 0) > (first?.epoch ?? 0))
@@ -85,9 +86,3 @@ const served = ({ coordination }: TreeCoordination) =>
     schedule: Schedule.spaced("50 millis"),
     times: 100
   })
-
-/** Fails after half a minute. */
-const until = (holds: () => boolean) =>
-  Effect.suspend(() => (holds() ? Effect.void : Effect.fail("it never came to be"))).pipe(
-    Effect.retry({ times: 600, schedule: Schedule.spaced("50 millis") })
-  )

@@ -209,7 +209,7 @@ test("two live processes with one name: the second is refused, and says so", (t)
 
 for (const [what, options, message] of [
   ["another cluster", { cluster: "other" }, /n0 belongs to cluster test, not to other/],
-  ["another protocol", { protocol: 2 }, /n0 speaks link protocol 1 and was offered 2/]
+  ["another protocol", { protocol: 1 }, /n0 speaks link protocol 2 and was offered 1/]
 ] as const) {
   test(`a node of ${what} gets no link, and is told why`, (t) => {
     const { others, reasons } = inSimCluster(2, 11, {}, ({ boot, node }) =>

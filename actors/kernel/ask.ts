@@ -31,7 +31,7 @@ export class Ask extends Timer {
   readonly #asker: Fiber.RuntimeFiber<unknown, unknown> | undefined
   #timers: Timers | undefined
   settled = false
-  /** Of few, in a node that traces: it ends with the ask. */
+  /** Of few, where something is traced: it ends with the ask, and is gone then. */
   span: Span | undefined = undefined
   /** Told once, when it is settled for whatever reason. For whoever carries it across a boundary. */
   onSettled: (() => void) | undefined = undefined
@@ -75,8 +75,15 @@ export class Ask extends Timer {
     this.settled = true
     this.#timers?.cancel(this)
     this.onSettled?.()
-    this.span?.end(problemOf(exit))
+    if (this.span !== undefined) this.endSpan(problemOf(exit))
     this.#resume(exit)
+  }
+
+  /** Ahead of the ask itself, where it is known how that ends. */
+  endSpan(problem: string | undefined): void {
+    const { span } = this
+    this.span = undefined
+    span?.end(problem)
   }
 
   /** Settles it as soon as the asking fiber is gone, so that the other side can be told. */

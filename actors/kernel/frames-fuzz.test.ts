@@ -11,6 +11,7 @@ import * as Actor from "./actor.ts"
 import { Gate } from "./gate.ts"
 import { Peer } from "./peer.ts"
 import * as ActorSystem from "./system.ts"
+import type { Spans } from "./tracing.ts"
 
 const framesMax = 1_000_000
 const batchFrames = 100
@@ -23,6 +24,8 @@ test("a million mutated frames: whatever is wrong is counted and answered, and t
     Effect.gen(function* () {
       const system = yield* ActorSystem.make("node", Root)
       system.spawn(Store, { name: "store" })
+      const spans = new OpenSpans()
+      system.spans = spans
       const gate = new Gate({ actorId: "HUMAN::mallory", grants }, catalogue)
       const answers = new Map<string, number>()
       const replies: Array<Frame> = []
@@ -93,16 +96,20 @@ test("a million mutated frames: whatever is wrong is counted and answered, and t
         ])
       peer.receive([["ask", aliveId, "/node/store", 5_000, { _tag: "Get", key: "alive" }]])
       yield* Effect.sleep("50 millis")
+      // With the link ends what was asked for under other numbers.
+      const { malformed, queued } = peer
+      peer.close("enough")
       return {
         after: heap(),
         answers,
         before,
         gate,
         heapPeak,
-        malformed: peer.malformed,
+        malformed,
         millis,
-        queued: peer.queued,
+        queued,
         replies,
+        spans,
         stalled,
         thrown,
         undecodable,
@@ -121,6 +128,8 @@ test("a million mutated frames: whatever is wrong is counted and answered, and t
   t.is(outcome.thrown, undefined, `seed ${seed}`)
   t.is(outcome.stalled, undefined)
   t.deepEqual(outcome.replies, [["reply", aliveId, "the value of alive"]])
+  t.true(outcome.spans.begun > 5_000, `${outcome.spans.begun} spans`)
+  t.is(outcome.spans.ended, outcome.spans.begun, "no span is left open, and none ends twice")
   t.true(outcome.valid > 100_000)
   t.true(outcome.malformed > 100_000)
   t.true(outcome.gate.refused > 10_000)
@@ -128,6 +137,19 @@ test("a million mutated frames: whatever is wrong is counted and answered, and t
   const told = ["NotPermitted", "UnknownMessage", "MalformedMessage", "ActorUnavailable", "MessageTooLarge"]
   for (const fault of told) t.true((outcome.answers.get(fault) ?? 0) > 100, `${fault} is told to the sender`)
 })
+
+/** Counts them. */
+class OpenSpans implements Spans {
+  begun = 0
+  ended = 0
+
+  readonly begin: Spans["begin"] = (_name, _kind, parent) => {
+    this.begun++
+    const context = parent ?? { traceId: "a".repeat(32), spanId: "b".repeat(16) }
+    const end = () => void this.ended++
+    return { context, attribute: () => {}, end }
+  }
+}
 
 const heap = (): number => Math.round(process.memoryUsage().heapUsed / 2 ** 20)
 
@@ -160,18 +182,27 @@ const encodedMessage = (prng: Prng): unknown => ({
   ...(prng.chance(0.5) ? { value: "v".repeat(prng.below(50)) } : {})
 })
 
+const hex = (prng: Prng, length: number): string =>
+  Array.from({ length }, () => prng.below(16).toString(16)).join("")
+
+/** Some are not recorded, and some are none. */
+const traceparent = (prng: Prng): string =>
+  `0${prng.chance(0.9) ? 0 : 1}-${hex(prng, 32)}-${hex(prng, prng.chance(0.9) ? 16 : 15)}-0${prng.below(4)}`
+
 /** One of every kind, as an honest end would send it. */
 const validFrame = (prng: Prng): Frame => {
   const id = prng.below(idsMax)
   const path = pick(prng, paths)
   switch (prng.below(20)) {
     case 0:
-    case 1:
       return ["tell", path, encodedMessage(prng)]
+    case 1:
+      return ["tell", path, traceparent(prng), encodedMessage(prng)]
     case 2:
     case 3:
-    case 4:
       return ["ask", id, path, prng.below(10_000), encodedMessage(prng)]
+    case 4:
+      return ["ask", id, path, prng.below(10_000), traceparent(prng), encodedMessage(prng)]
     case 5:
       return ["withdraw", id]
     case 6:
@@ -189,7 +220,9 @@ const validFrame = (prng: Prng): Frame => {
     case 12:
       return ["ended", id, { path, incarnation: 1, reason: "killed" }]
     case 13:
-      return ["subscribe", id, "/node", ["Rang"], prng.below(100)]
+      return prng.chance(0.5)
+        ? ["subscribe", id, "/node", ["Rang"], prng.below(100)]
+        : ["subscribe", id, "/node", ["Rang"], prng.below(100), traceparent(prng)]
     case 14:
       return prng.chance(0.5) ? ["more", id, prng.below(100)] : ["unsubscribe", id]
     case 15:
@@ -197,7 +230,9 @@ const validFrame = (prng: Prng): Frame => {
     case 16:
       return prng.chance(0.5) ? ["missed", id, prng.below(9)] : ["datagram", encodedMessage(prng)]
     case 17:
-      return ["large", ["ask", id, path, 1_000, null], prng.below(2 * messageBytesMax)]
+      return prng.chance(0.5)
+        ? ["large", ["ask", id, path, 1_000, null], prng.below(2 * messageBytesMax)]
+        : ["large", ["ask", id, path, 1_000, traceparent(prng), null], prng.below(2 * messageBytesMax)]
     case 18:
       return ["part", new Uint8Array(prng.below(20_000))]
     default:

@@ -15,7 +15,8 @@ import {
   UnknownMessage
 } from "#protocols/delivery.ts"
 import { ClientActed } from "#protocols/operations.ts"
-import { type Frame, renumbered } from "#protocols/wire/frames.ts"
+import { type Frame, type Outcome, renumbered } from "#protocols/wire/frames.ts"
+import { traceparentOf } from "#protocols/wire/traceparent.ts"
 import { Ask, type Tagged } from "./ask.ts"
 import type { Gate } from "./gate.ts"
 import { answerHere, isSystemRequest, systemMessages } from "./introspection.ts"
@@ -34,7 +35,7 @@ import { aboutOf } from "./operations.ts"
 import type { Peer } from "./peer.ts"
 import { type ActorRef, describeCause, type Ended, type Watcher } from "./ref.ts"
 import type { ActorSystem } from "./system.ts"
-import { spanOfAsk } from "./tracing.ts"
+import { type Arrival, type Span, StreamSpan, spanOfArrival, TracedTell } from "./tracing.ts"
 
 /** Per link; whoever wants more is refused. */
 const answeringMax = 65_536
@@ -50,6 +51,8 @@ export const systemPath = ""
 interface Subscription {
   readonly more: (credit: number) => void
   readonly end: () => void
+  /** From its begin to its end. */
+  readonly span: StreamSpan | undefined
 }
 
 export class Inbound {
@@ -97,7 +100,7 @@ export class Inbound {
 
   // Tells
 
-  tell(path: string, encoded: unknown): void {
+  tell(path: string, encoded: unknown, trace?: string): void {
     const tag = tagOf(encoded)
     const passed = this.#gate?.pass(path, tag, encoded) ?? passes(encoded)
     if (Either.isLeft(passed)) return this.undelivered(path, tag, "not permitted", passed.left)
@@ -107,7 +110,7 @@ export class Inbound {
     const known = instance?.definition.messages.get(tag)
     if (instance === undefined) {
       const route = this.#route(path)
-      if (route !== undefined) return route.relayTell(path, passed.right)
+      if (route !== undefined) return this.#relayTell(route, path, passed.right, trace)
       const fault = new ActorUnavailable({ ...target, why: "not found" })
       return this.undelivered(path, tag, "not found", fault)
     }
@@ -116,10 +119,20 @@ export class Inbound {
       return this.undelivered(path, tag, "unknown message", fault)
     }
     const decoded = messageCodec(known).decode(passed.right)
-    if (Either.isRight(decoded) && isTagged(decoded.right)) return instance.tell(decoded.right)
+    if (Either.isRight(decoded) && isTagged(decoded.right)) {
+      const span = this.#spanOf("tell", path, tag, trace)
+      if (span === undefined) return instance.tell(decoded.right)
+      return instance.tellTraced(new TracedTell(decoded.right, span))
+    }
     this.malformed++
     const problem = Either.isLeft(decoded) ? decoded.left : "it is no message"
     this.undelivered(path, tag, "malformed", new MalformedMessage({ ...target, problem }))
+  }
+
+  #relayTell(route: Peer, path: string, encoded: unknown, trace?: string): void {
+    const span = this.#spanOf("tell", path, tagOf(encoded), trace)
+    route.relayTell(path, encoded, span && traceparentOf(span.context))
+    span?.end()
   }
 
   /** A client hears of it; between nodes a tell that fails is a dead letter, here as anywhere. */
@@ -130,7 +143,7 @@ export class Inbound {
 
   // Asks
 
-  ask(id: number, path: string, deadlineMillis: number, encoded: unknown): void {
+  ask(id: number, path: string, deadlineMillis: number, encoded: unknown, trace?: string): void {
     const request = tagOf(encoded)
     const target = { path, request }
     if (this.#answering.has(id)) return void this.malformed++
@@ -142,7 +155,7 @@ export class Inbound {
     if (path === systemPath) return this.#askSystem(id, passed.right)
     const instance = this.#system.instanceAt(path)
     const known = instance?.definition.messages.get(request)
-    if (instance === undefined) return this.#relay(id, path, deadlineMillis, passed.right)
+    if (instance === undefined) return this.#relay(id, path, deadlineMillis, passed.right, trace)
     if (known === undefined) {
       const accepts = [...instance.definition.messages.keys()]
       return this.refuse(id, new UnknownMessage({ ...target, accepts }))
@@ -164,11 +177,11 @@ export class Inbound {
       undefined
     )
     this.#answering.set(id, ask)
-    this.#trace(ask)
+    ask.span = this.#spanOf("ask", path, request, trace)
     instance.deliver(ask)
   }
 
-  #relay(id: number, path: string, deadlineMillis: number, encoded: unknown): void {
+  #relay(id: number, path: string, deadlineMillis: number, encoded: unknown, trace?: string): void {
     const request = tagOf(encoded)
     const route = this.#route(path)
     if (route === undefined) {
@@ -184,17 +197,18 @@ export class Inbound {
       undefined
     )
     this.#answering.set(id, ask)
-    this.#trace(ask)
+    ask.span = this.#spanOf("ask", path, request, trace)
     route.relayAsk(ask, encoded, (outcome) => {
       if (this.#answering.delete(id)) this.#enqueue(renumbered(outcome, id))
     })
   }
 
-  /** A client's request begins a trace. Among nodes it is part of one that this node has not heard of. */
-  #trace(ask: Ask): void {
+  /** Most have none, and are recognised as such at a glance. */
+  #spanOf(what: Arrival["what"], path: string, request: string, trace?: string): Span | undefined {
     const { spans } = this.#system
-    if (spans !== undefined && this.#gate !== undefined)
-      ask.span = spanOfAsk(spans, ask.path, ask.request._tag, undefined)
+    const isClient = this.#gate !== undefined
+    if (trace === undefined && (spans === undefined || !isClient)) return undefined
+    return spanOfArrival(spans, isClient ? "client" : "node", { what, path, request, trace })
   }
 
   /** The system itself is asked, not one of its actors. */
@@ -279,19 +293,30 @@ export class Inbound {
 
   // Events
 
-  subscribe(id: number, path: string, tags: ReadonlyArray<string>, credit: number): void {
+  subscribe(id: number, path: string, tags: ReadonlyArray<string>, credit: number, trace?: string): void {
     if (this.#subscriptions.has(id)) return void this.malformed++
     const refusal = this.#refusalOf(path)
     if (refusal !== undefined) return this.refuse(id, refusal)
     const route = path === `/${this.#system.name}` ? undefined : this.#route(path)
+    const begun = this.#spanOf("subscribe", path, "", trace)
+    const span = begun && new StreamSpan(begun)
     const subscription =
       route === undefined
-        ? this.#ownEvents(id, tags, credit)
-        : route.relaySubscription(path, tags, credit, (outcome) => {
-            if (outcome[0] !== "event" && outcome[0] !== "missed") this.#subscriptions.delete(id)
+        ? this.#ownEvents(id, tags, credit, span)
+        : route.relaySubscription(path, tags, credit, begun && traceparentOf(begun.context), (outcome) => {
+            this.#relayed(id, outcome, span)
             this.#enqueue(renumbered(outcome, id))
           })
-    this.#subscriptions.set(id, subscription)
+    this.#subscriptions.set(id, { ...subscription, span })
+  }
+
+  #relayed(id: number, outcome: Outcome, span: StreamSpan | undefined): void {
+    if (outcome[0] === "event") span?.count(1)
+    else if (outcome[0] === "missed") span?.miss(outcome[2])
+    else {
+      this.#subscriptions.delete(id)
+      span?.end(outcome[0] === "failed" ? tagOf(outcome[2]) : "the link behind it was lost")
+    }
   }
 
   #refusalOf(path: string): DeliveryFault | undefined {
@@ -304,7 +329,7 @@ export class Inbound {
   }
 
   /** As many as there is credit for; what is left out is counted, and told once there is credit again. */
-  #ownEvents(id: number, tags: ReadonlyArray<string>, credit: number): Subscription {
+  #ownEvents(id: number, tags: ReadonlyArray<string>, credit: number, span: StreamSpan | undefined) {
     let left = credit
     let missed = 0
     const end = this.#system.events.subscribe((event) => {
@@ -312,11 +337,13 @@ export class Inbound {
       const encoded = encodeEvent(event)
       if (encoded === undefined) return
       left--
+      span?.count(1)
       this.#enqueue(["event", id, encoded])
     }, tags)
     const more = (count: number) => {
       left = Math.min(left + count, Number.MAX_SAFE_INTEGER)
       if (missed > 0) this.#enqueue(["missed", id, missed])
+      span?.miss(missed)
       missed = 0
     }
     return { more, end }
@@ -327,8 +354,10 @@ export class Inbound {
   }
 
   unsubscribe(id: number): void {
-    this.#subscriptions.get(id)?.end()
+    const subscription = this.#subscriptions.get(id)
     this.#subscriptions.delete(id)
+    subscription?.end()
+    subscription?.span?.end()
   }
 
   /** Nobody is there to hear any of it; what is being handled goes on. */
@@ -338,7 +367,10 @@ export class Inbound {
     for (const ask of answering) ask.settle(Exit.void)
     for (const { end } of this.#watched.values()) end()
     this.#watched.clear()
-    for (const { end } of this.#subscriptions.values()) end()
+    for (const { end, span } of this.#subscriptions.values()) {
+      end()
+      span?.end("the link was lost")
+    }
     this.#subscriptions.clear()
   }
 }

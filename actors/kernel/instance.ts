@@ -44,7 +44,7 @@ import { isEffect } from "./run-effect.ts"
 import type { ActorSystem } from "./system.ts"
 import type { Tap } from "./tap.ts"
 import { Callback } from "./timer-wheel.ts"
-import { partOf, type Span } from "./tracing.ts"
+import { partOf, TracedTell, within } from "./tracing.ts"
 
 const defaultShutdownMillis = 5_000
 const defaultStartMillis = 30_000
@@ -216,6 +216,16 @@ export class Instance {
     if (!this.#scheduled) this.#schedule()
   }
 
+  /** With a span, unless it has to wait for room or is refused. */
+  tellTraced(told: TracedTell): void {
+    if (this.status !== "running" || this.#mailbox.size >= this.definition.mailbox.capacity) {
+      told.end("it is not taken at once")
+      return this.tell(told.message)
+    }
+    this.#mailbox.push(told)
+    this.#wake()
+  }
+
   deliver(ask: Ask): void {
     if (this.status !== "running" && this.status !== "starting") {
       this.system.deadLetters.add(ask.path, ask.request._tag, this.#why())
@@ -353,9 +363,8 @@ export class Instance {
     if (entry instanceof ActorTimer) {
       const message = entry.taken()
       if (message !== undefined) this.#handleTell(message)
-    } else if (entry instanceof Outcome) {
-      this.#handleMade(entry.toMessage)
-    }
+    } else if (entry instanceof Outcome) this.#handleMade(entry.toMessage)
+    else this.#handleTell(entry.message, entry)
   }
 
   #handleMade(toMessage: () => Tagged): void {
@@ -380,13 +389,14 @@ export class Instance {
     }
   }
 
-  #handleTell(message: Tagged): void {
+  #handleTell(message: Tagged, traced?: TracedTell): void {
     this.handled++
-    const handler = this.handlers[message._tag]
+    let handler = this.handlers[message._tag]
     this.#current = message
     this.system.tracer?.(this.path, message._tag)
     this.tap?.tap.see(message, "tell", this.#mailbox.size)
     if (handler === undefined) return this.#deadLetter(message._tag, "unknown message")
+    if (traced !== undefined) handler = traced.handles(this.system, handler)
     let next: unknown
     try {
       next = handler(this.#state, message, this.#context)
@@ -403,7 +413,7 @@ export class Instance {
     if (ask.withdrawn) return
     this.handled++
     const { _tag } = ask.request
-    const handler = this.handlers[_tag]
+    let handler = this.handlers[_tag]
     this.#current = ask
     this.system.tracer?.(this.path, _tag)
     this.tap?.tap.see(ask.request, "ask", this.#mailbox.size)
@@ -412,25 +422,21 @@ export class Instance {
       return ask.settle(Exit.fail(new UnknownMessage({ path: this.path, request: _tag, accepts })))
     }
     let answer: unknown
+    if (ask.span !== undefined) handler = within(this.system, ask.span, handler)
     try {
       answer = handler(this.#state, ask.request, this.#context)
     } catch (defect) {
       return this.#crash(Cause.die(defect))
     }
     if (answer instanceof Answer) this.#answer(ask, answer)
-    else if (isEffect(answer)) this.#handleEffect(this.#partOf(ask, answer), ask)
+    else if (isEffect(answer)) this.#handleEffect(partOf(answer, ask, this.system.spans), ask)
     else
       this.#crash(Cause.die(new TypeError(`the handler of ${_tag} returned neither an answer nor an effect`)))
   }
 
-  /** Of what it handles, if that is traced. */
-  get traced(): Span | undefined {
-    return this.#current instanceof Ask ? this.#current.span : undefined
-  }
-
-  #partOf({ span }: Ask, effect: Effect.Effect<unknown, unknown, unknown>) {
-    const { spans } = this.system
-    return span === undefined || spans === undefined ? effect : partOf(effect, span, spans)
+  /** What it handles, if somebody waits for the answer. */
+  get asked(): Ask | undefined {
+    return this.#current instanceof Ask ? this.#current : undefined
   }
 
   #answer(ask: Ask, answer: Answer<unknown, unknown, unknown>): void {
@@ -686,6 +692,9 @@ export class Instance {
         this.system.deadLetters.add(entry.path, entry.request._tag, this.#why())
         entry.settle(this.#unavailable(entry))
       }
+    } else if (entry instanceof TracedTell) {
+      entry.end(this.#why())
+      this.#deadLetter(entry.message._tag, this.#why())
     } else if (entry._tag !== undefined) this.#deadLetter(entry._tag, this.#why())
   }
 

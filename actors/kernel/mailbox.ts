@@ -8,8 +8,9 @@
 import { Ring } from "#protocols/wire/ring.ts"
 import { Ask, type Tagged } from "./ask.ts"
 import type { ActorTimer, Outcome } from "./life.ts"
+import type { TracedTell } from "./tracing.ts"
 
-export type Entry = Tagged | Ask | ActorTimer | Outcome
+export type Entry = Tagged | Ask | ActorTimer | Outcome | TracedTell
 
 export class Mailbox extends Ring<Entry> {
   /** Asks that wait for room, by backpressure. */
@@ -56,7 +57,8 @@ export class Mailbox extends Ring<Entry> {
 
   /** What waits longest of that which others sent. */
   takeOldest(): Tagged | Ask | undefined {
-    const own: Array<ActorTimer | Outcome> = []
+    // And of those that are traced, which it took while there was room.
+    const own: Array<ActorTimer | Outcome | TracedTell> = []
     let entry = this.shift()
     while (entry !== undefined && entry._tag === undefined && !(entry instanceof Ask)) {
       own.push(entry)

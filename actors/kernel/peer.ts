@@ -31,6 +31,7 @@ import {
   takenFrames
 } from "#protocols/wire/frames.ts"
 import { defaultLimits, Outbox, type OutboxLimits } from "#protocols/wire/outbox.ts"
+import { traceparentOf } from "#protocols/wire/traceparent.ts"
 import type { MessageClass } from "./actor.ts"
 import type { Ask, Tagged } from "./ask.ts"
 import type { Gate } from "./gate.ts"
@@ -126,7 +127,7 @@ export class Peer {
 
   // Going out
 
-  tell(path: string, messages: ReadonlyMap<string, MessageClass>, message: Tagged): void {
+  tell(path: string, messages: ReadonlyMap<string, MessageClass>, message: Tagged, trace?: string): void {
     const known = messages.get(message._tag)
     if (known === undefined) return this.#deadLetter(path, message._tag, "unknown message")
     let encoded: unknown
@@ -135,10 +136,10 @@ export class Peer {
     } catch {
       return this.#deadLetter(path, message._tag, "malformed")
     }
-    this.relayTell(path, encoded)
+    this.relayTell(path, encoded, trace)
   }
 
-  relayTell(path: string, encoded: unknown): void {
+  relayTell(path: string, encoded: unknown, trace?: string): void {
     const why =
       this.#lost !== undefined
         ? "link lost"
@@ -148,7 +149,7 @@ export class Peer {
             ? "too large"
             : undefined
     if (why !== undefined) return this.#deadLetter(path, tagOf(encoded), why)
-    this.#enqueue(["tell", path, encoded])
+    this.#enqueue(trace === undefined ? ["tell", path, encoded] : ["tell", path, trace, encoded])
   }
 
   #sizeOf(encoded: unknown): number {
@@ -194,7 +195,12 @@ export class Peer {
     }
     ask.settleWithAsker()
     ask.arm(this.#system.timers)
-    this.#enqueue(["ask", id, path, ask.deadlineMillis, encoded])
+    const { deadlineMillis, span } = ask
+    this.#enqueue(
+      span === undefined
+        ? ["ask", id, path, deadlineMillis, encoded]
+        : ["ask", id, path, deadlineMillis, traceparentOf(span.context), encoded]
+    )
   }
 
   /** Asks the system on the other side, not one of its actors. */
@@ -219,10 +225,20 @@ export class Peer {
   }
 
   /** Somebody else's subscription to the events of the other side. */
-  relaySubscription(path: string, tags: ReadonlyArray<string>, credit: number, raw: Raw) {
+  relaySubscription(
+    path: string,
+    tags: ReadonlyArray<string>,
+    credit: number,
+    trace: string | undefined,
+    raw: Raw
+  ) {
     const id = this.#ids++
     this.#subscriptions.set(id, raw)
-    this.#enqueue(["subscribe", id, path, tags, credit])
+    this.#enqueue(
+      trace === undefined
+        ? ["subscribe", id, path, tags, credit]
+        : ["subscribe", id, path, tags, credit, trace]
+    )
     return {
       more: (count: number) => this.#enqueue(["more", id, count]),
       end: () => {
@@ -325,9 +341,13 @@ export class Peer {
   #take(frame: Frame): void {
     switch (frame[0]) {
       case "tell":
-        return this.#inbound.tell(frame[1], frame[2])
+        return frame.length === 4
+          ? this.#inbound.tell(frame[1], frame[3], frame[2])
+          : this.#inbound.tell(frame[1], frame[2])
       case "ask":
-        return this.#inbound.ask(frame[1], frame[2], frame[3], frame[4])
+        return frame.length === 6
+          ? this.#inbound.ask(frame[1], frame[2], frame[3], frame[5], frame[4])
+          : this.#inbound.ask(frame[1], frame[2], frame[3], frame[4])
       case "withdraw":
         return this.#inbound.withdraw(frame[1])
       case "reply":
@@ -341,7 +361,7 @@ export class Peer {
       case "ended":
         return this.#takeEnded(frame[1], frame[2])
       case "subscribe":
-        return this.#inbound.subscribe(frame[1], frame[2], frame[3], frame[4])
+        return this.#inbound.subscribe(frame[1], frame[2], frame[3], frame[4], frame[5])
       case "more":
         return this.#inbound.more(frame[1], frame[2])
       case "unsubscribe":
@@ -374,6 +394,7 @@ export class Peer {
     const { ask, raw } = outgoing
     if (raw !== undefined) {
       raw(outcome)
+      if (kind !== "reply") ask.endSpan(kind === "failed" ? tagOf(encoded) : "it crashed")
       return ask.settle(Exit.void)
     }
     if (kind === "died") return ask.settle(Exit.die(new Error(String(encoded))))
@@ -471,7 +492,7 @@ export class Peer {
     for (const [id, raw] of subscriptions) raw(["died", id, reason])
     this.#inbound.close()
     this.#outbox.drain((frame) => {
-      if (frame[0] === "tell") this.#deadLetter(frame[1], tagOf(frame[2]), "link lost")
+      if (frame[0] === "tell") this.#deadLetter(frame[1], tagOf(frame[frame.length - 1]), "link lost")
     })
   }
 

@@ -12,6 +12,7 @@ import type { Ask, Tagged } from "./ask.ts"
 import { lost, type Peer } from "./peer.ts"
 import type { ActorRef, Watcher } from "./ref.ts"
 import type { ActorSystem } from "./system.ts"
+import { traceOfNow } from "./tracing.ts"
 
 export class RemoteRef implements ActorRef<Tagged> {
   readonly path: string
@@ -42,7 +43,7 @@ export class RemoteRef implements ActorRef<Tagged> {
 
   tell(message: Tagged): void {
     const peer = this.#link
-    if (peer !== undefined) peer.tell(this.path, this.messages, message)
+    if (peer !== undefined) peer.tell(this.path, this.messages, message, traceOfNow(this.#system))
     else this.#system.deadLetters.add(this.path, message._tag, this.#why)
   }
 

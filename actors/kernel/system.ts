@@ -6,18 +6,9 @@
  */
 
 import type { Fiber, Scope } from "effect"
-import {
-  Cause,
-  Context,
-  Deferred,
-  Effect,
-  LogLevel as EffectLogLevel,
-  FiberId,
-  Logger,
-  Random,
-  Runtime
-} from "effect"
+import { Cause, Context, Deferred, Effect, FiberId, Random, Runtime } from "effect"
 import type { Address } from "#protocols/address.ts"
+import { isLogged } from "#protocols/operations.ts"
 import { type ActorSnapshot, NoSuchActor, StartFailed } from "#protocols/runtime.ts"
 import type { Actor, Definition } from "./actor.ts"
 import type { Tagged } from "./ask.ts"
@@ -30,6 +21,7 @@ import { Instance } from "./instance.ts"
 import { wholeTree } from "./introspection.ts"
 import { LocalNames } from "./local-names.ts"
 import { LocalRef } from "./local-ref.ts"
+import { logged } from "./logging.ts"
 import type { Peer } from "./peer.ts"
 import { WorldClock } from "./ports/clock.ts"
 import { Randomness } from "./ports/randomness.ts"
@@ -37,9 +29,7 @@ import { Scheduling } from "./ports/scheduling.ts"
 import { type ActorRef, describeCause, type Ended, isRef } from "./ref.ts"
 import { RemoteRef } from "./remote-ref.ts"
 import { Timers } from "./timers.ts"
-import type { Spans } from "./tracing.ts"
-
-const logLevels: ReadonlyArray<LogLevel> = ["debug", "info", "warn", "error"]
+import type { Span, Spans } from "./tracing.ts"
 
 /** What a system takes from its world. */
 export type World = WorldClock | Randomness | Scheduling
@@ -109,6 +99,8 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
   tracer: ((path: string, tag: string) => void) | undefined = undefined
   /** Where spans begin, in a node that was told where they go. */
   spans: Spans | undefined = undefined
+  /** What the step that runs right now is part of, if that is traced. */
+  handling: Span | undefined = undefined
   /** What is logged, and all that is worse. */
   logLevel: LogLevel = "info"
   readonly #started = Deferred.unsafeMake<void, StartFailed>(FiberId.none)
@@ -218,22 +210,7 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
   }
 
   log(level: LogLevel, message: string, annotations: Record<string, unknown> = {}): void {
-    if (logLevels.indexOf(level) < logLevels.indexOf(this.logLevel)) return
-    const logging =
-      level === "debug"
-        ? Effect.logDebug
-        : level === "info"
-          ? Effect.logInfo
-          : level === "warn"
-            ? Effect.logWarning
-            : Effect.logError
-    this.fork(
-      logging(message).pipe(
-        Effect.annotateLogs({ system: this.name, ...annotations }),
-        // Which ones are written was decided above.
-        Logger.withMinimumLogLevel(EffectLogLevel.All)
-      )
-    )
+    if (isLogged(level, this.logLevel)) this.fork(logged(this.name, level, message, annotations))
   }
 
   /** For the kernel: the root's own lifecycle has no parent to report to. */
@@ -282,14 +259,17 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
 
   /** The root's own path may have several parts: that of a cell is its place in the whole tree. */
   #find(path: string): Instance | NoSuchActor {
+    const rootPath = this.#root.path
+    if (path === rootPath) return this.#root
+    if (!path.startsWith(rootPath) || path[rootPath.length] !== "/") return absentBelow(this.#root, path)
     let at = this.#root
-    const absent = () =>
-      new NoSuchActor({ path, nearest: at.path, children: [...(at.children?.keys() ?? [])] })
-    if (path === at.path) return at
-    if (!path.startsWith(`${at.path}/`)) return absent()
-    for (const name of path.slice(at.path.length + 1).split("/")) {
-      const child = at.children?.get(name)
-      if (child === undefined) return absent()
+    // Each message from another node is looked up here: without an array of its steps.
+    for (let end = rootPath.length; end < path.length; ) {
+      const from = end + 1
+      const next = path.indexOf("/", from)
+      end = next < 0 ? path.length : next
+      const child = at.children?.get(path.slice(from, end))
+      if (child === undefined) return absentBelow(at, path)
       at = child
     }
     return at
@@ -308,6 +288,9 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
     return found
   }
 }
+
+const absentBelow = (nearest: Instance, path: string): NoSuchActor =>
+  new NoSuchActor({ path, nearest: nearest.path, children: [...(nearest.children?.keys() ?? [])] })
 
 /** `Actor` has checked that the services cover what each actor needs; from here on nobody names them. */
 const forgetServices = <S>(

@@ -7,7 +7,8 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import test from "ava"
 import type { Scope } from "effect"
-import { Array, Deferred, Effect, Predicate, Queue, Schedule } from "effect"
+import { Array, Deferred, Effect, Queue } from "effect"
+import { comesAbout } from "#actors/kernel/fixtures/eventually.ts"
 import type { CellBatch, CellMode } from "../kernel/ports/cell.ts"
 import { CellStartFailed, Cells } from "../kernel/ports/cell.ts"
 import { comedyCells } from "./comedy-cells.ts"
@@ -231,7 +232,7 @@ for (const order of ["stay", "spin"]) {
 
     parent.kill("SIGKILL")
     const killedMillis = performance.now()
-    await run(eventually(() => !isAlive(pid)))
+    await run(comesAbout("it is gone", () => !isAlive(pid)))
     t.log(`gone after ${(performance.now() - killedMillis).toFixed(0)} ms`)
     t.pass()
   })
@@ -296,12 +297,6 @@ const isAlive = (pid: number): boolean => {
     return false
   }
 }
-
-const eventually = (condition: () => boolean) =>
-  Effect.sync(condition).pipe(
-    Effect.repeat({ until: Predicate.isTruthy, schedule: Schedule.spaced("10 millis") }),
-    Effect.timeout("10 seconds")
-  )
 
 const run = <A, E>(test: Effect.Effect<A, E, Cells | Scope.Scope>): Promise<A> =>
   Effect.runPromise(test.pipe(Effect.timeout("60 seconds"), Effect.scoped, Effect.provide(comedyCells)))

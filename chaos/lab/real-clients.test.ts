@@ -6,6 +6,7 @@ import { join } from "node:path"
 import test from "ava"
 import { Effect, Either, Schedule } from "effect"
 import { withCluster } from "#actors/chainfire/fixtures/process-cluster.ts"
+import { comesAbout } from "#actors/kernel/fixtures/eventually.ts"
 import type { GrpcStatus } from "#actors/kernel/ports/grpc.ts"
 import { authority } from "#actors/platform/fixtures/grpc-visits.ts"
 import { tokenFileName } from "#actors/platform/tokens.ts"
@@ -23,16 +24,6 @@ const put = ({ etcd }: RealClients): Effect.Effect<Either.Either<number, GrpcSta
     etcd.call(node, KV.put, { key, value: key }, (answer) =>
       resume(Effect.succeed(Either.map(answer, ({ header }) => header?.revision ?? 0)))
     )
-  )
-
-const until = <A>(what: string, holds: () => A | undefined): Effect.Effect<A> =>
-  Effect.suspend(() => {
-    const held = holds()
-    return held === undefined ? Effect.fail(what) : Effect.succeed(held)
-  }).pipe(
-    Effect.retry(Schedule.spaced(20)),
-    Effect.timeoutFail({ duration: "20 seconds", onTimeout: () => what }),
-    Effect.catchAll(Effect.die)
   )
 
 test("clients call, watch as slowly as they like, and ask as an operator; a node that is dead is known to be", async (t) => {
@@ -70,14 +61,14 @@ test("clients call, watch as slowly as they like, and ask as an operator; a node
         cancel()
       }
       const revisions = yield* Effect.replicateEffect(Effect.flatten(put(clients)), 20)
-      const seen = yield* until("all changes were seen", () => {
+      const seen = yield* comesAbout("all changes were seen", () => {
         const events = responses.flatMap((response) => response.events)
         return events.length >= 20 ? events.map(({ kv }) => kv?.modRevision) : undefined
       })
       t.deepEqual(seen, revisions)
 
       yield* Effect.promise(() => member.kill())
-      yield* until("the watch ended", () => (ends === 1 ? true : undefined))
+      yield* comesAbout("the watch ended", () => (ends === 1 ? true : undefined))
       // The first of them may still find the connection that is just breaking, and then nobody knows what came of it.
       const refused = yield* Effect.flip(Effect.flatten(put(clients))).pipe(
         Effect.zipLeft(Effect.sleep(20)),

@@ -11,6 +11,8 @@
  * except for what is sent again.
  *
  * Not promised: that a tell is handled. Nor any event: what was left out is marked in its place.
+ *
+ * What is sent within a span (`Effect.withSpan`, with whatever tracer) is part of its trace on all nodes that see it.
  */
 import {
   Chunk,
@@ -23,12 +25,14 @@ import {
   Option,
   type Schema,
   type Scope,
-  Stream
+  Stream,
+  type Tracer
 } from "effect"
 import type { Address, AddressedMessage } from "../address.ts"
 import { type DeliveryFault, MalformedMessage, UnknownMessage } from "../delivery.ts"
 import { type LinkFault, Unreachable } from "../links.ts"
 import { about } from "../message.ts"
+import { isTraceparent, traceparentOf } from "../wire/traceparent.ts"
 import { type ClientWorld, liveWorld } from "./client-world.ts"
 import {
   answerCodec,
@@ -44,7 +48,7 @@ import {
 import { Feed, type Item } from "./feed.ts"
 import { Hub } from "./hub.ts"
 import { backoffMillis, steadyMillis } from "./reconnecting.ts"
-import { type Ending, Session } from "./session.ts"
+import { type Ending, Session, type Subscription } from "./session.ts"
 import { socketTransport } from "./socket.ts"
 import type { Transport } from "./transport.ts"
 
@@ -190,15 +194,19 @@ class Connection implements Client {
     request: Asked,
     deadline: Duration.DurationInput
   ): Effect.Effect<Success<Asked>, Failure<Asked> | DeliveryFault> =>
-    Effect.async((resume: (exit: Answered<Asked>) => void) => {
-      const withdraw = this.#ask(target, request, Duration.toMillis(deadline), answering(resume))
-      return Effect.sync(withdraw)
-    })
+    Effect.withFiberRuntime(({ currentSpan }) =>
+      Effect.async((resume: (exit: Answered<Asked>) => void) => {
+        const trace = traceOf(currentSpan)
+        const withdraw = this.#ask(target, request, Duration.toMillis(deadline), trace, answering(resume))
+        return Effect.sync(withdraw)
+      })
+    )
 
   #ask(
     target: string | Address<never>,
     request: Tagged,
     deadlineMillis: number,
+    trace: string | undefined,
     answered: (exit: Exit.Exit<unknown, unknown>) => void
   ): () => void {
     const message = messageFor(target, request)
@@ -211,6 +219,7 @@ class Connection implements Client {
       path,
       request: request._tag,
       encoded,
+      trace,
       repeatable: about(known).repeatable,
       deadlineMillis,
       ended: (ending) => answered(exitOf(path, request, ending))
@@ -221,9 +230,9 @@ class Connection implements Client {
     target: string | Address<Told>,
     message: Told
   ): Effect.Effect<void, DeliveryFault> =>
-    Effect.suspend(() =>
+    Effect.withFiberRuntime(({ currentSpan }) =>
       Either.flatMap(messageFor(target, message), ({ encoded, path }) => {
-        const refusal = this.#session.tell(path, message._tag, encoded)
+        const refusal = this.#session.tell(path, message._tag, encoded, traceOf(currentSpan))
         return refusal === undefined ? Either.void : Either.left(refusal)
       })
     )
@@ -240,7 +249,9 @@ class Connection implements Client {
         const tags = classes.map(({ _tag }) => _tag)
         const feed = new Feed({ path, tags, capacity, decode: eventDecoder(classes) })
         const { grant } = yield* Effect.acquireRelease(
-          Effect.sync(() => this.#session.subscribe(feed)),
+          Effect.withFiberRuntime<Subscription>(({ currentSpan }) =>
+            Effect.succeed(this.#session.subscribe(feed, traceOf(currentSpan)))
+          ),
           ({ end }) => Effect.sync(end)
         )
         return Stream.repeatEffectChunkOption(nextOf(feed, grant))
@@ -337,6 +348,13 @@ class Connection implements Client {
     this.#states.end()
     this.#undelivered.end()
   }
+}
+
+/** Of a trace that is recorded; of a span that fits no traceparent, nothing. */
+const traceOf = (span: Tracer.AnySpan | undefined): string | undefined => {
+  if (span?.sampled !== true) return undefined
+  const trace = traceparentOf(span)
+  return isTraceparent(trace) ? trace : undefined
 }
 
 /** The one place where an answer regains the type that its request declares. */

@@ -9,7 +9,7 @@ import {
   MailboxFull,
   MessageTooLarge
 } from "../delivery.ts"
-import { takenBytes, takenFrames } from "../wire/frames.ts"
+import { isFrame, takenBytes, takenFrames } from "../wire/frames.ts"
 import { Feed } from "./feed.ts"
 import { faultOf, play } from "./fixtures/test-node.ts"
 import type { Ending } from "./session.ts"
@@ -54,6 +54,32 @@ test("when the link is lost: not sent stays, sent and repeatable is sent again, 
   node.say(["reply", 0, "seen"], ["reply", 2, "done"])
   t.deepEqual([repeatable, late], [[["reply", "seen"]], [["reply", "done"]]])
   t.is(session.pending, 0)
+})
+
+test("what is part of a trace says so, also when it is sent again, and nothing else does", (t) => {
+  const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+  const { ask, node, session } = play()
+  const traced = () => node.frames.map((frame): unknown => [frame[0], [...frame].includes(trace)])
+  const feed = new Feed({ path: "/n", tags: [], capacity: 1, decode: Either.right })
+  session.subscribe(feed, trace)
+  ask("look", { repeatable: true, trace })
+  ask("act")
+  session.tell("/n/a", "Put", { _tag: "Put" }, trace)
+  node.run()
+  t.true(node.frames.every(isFrame))
+  t.deepEqual(traced(), [
+    ["subscribe", true],
+    ["ask", true],
+    ["ask", false],
+    ["tell", true]
+  ])
+  node.cut("the cable was pulled")
+  node.link()
+  node.run()
+  t.deepEqual(traced(), [
+    ["subscribe", true],
+    ["ask", true]
+  ])
 })
 
 test("a deadline that passes before anything was sent says that nothing happened", (t) => {

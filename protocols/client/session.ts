@@ -51,6 +51,8 @@ export interface Question {
   readonly path: string
   readonly request: string
   readonly encoded: unknown
+  /** What it is part of, as frames have it. */
+  readonly trace?: string | undefined
   /** Handled twice it does no more than once. */
   readonly repeatable: boolean
   readonly deadlineMillis: number
@@ -91,6 +93,7 @@ interface Pending {
 
 interface Subscribed {
   readonly feed: Feed<unknown>
+  readonly trace: string | undefined
   /** On an earlier link. */
   before: boolean
 }
@@ -148,20 +151,21 @@ export class Session {
       out: false
     })
     this.#keptBytes += bytes
-    this.#push(["ask", id, path, deadlineMillis, encoded])
+    this.#push(askFrame(id, rest, deadlineMillis, encoded))
     return () => this.#withdraw(id)
   }
 
   /** Why it was not taken, if it was not. */
-  tell(path: string, request: string, encoded: unknown): DeliveryFault | undefined {
+  tell(path: string, request: string, encoded: unknown, trace?: string): DeliveryFault | undefined {
     if (this.#link === undefined) return new ActorUnavailable({ path, request, why: "link lost" })
     const refusal = this.#refusal(path, request, this.#bytesOf(encoded))
-    if (refusal === undefined) this.#push(["tell", path, encoded])
+    if (refusal === undefined)
+      this.#push(trace === undefined ? ["tell", path, encoded] : ["tell", path, trace, encoded])
     return refusal
   }
 
   /** From now on, over this link and all after it, until it is unsubscribed or over. */
-  subscribe(feed: Feed<unknown>): Subscription {
+  subscribe(feed: Feed<unknown>, trace?: string): Subscription {
     const { path } = feed
     const target = { path, request: "subscribe" }
     const over = this.#closed
@@ -176,7 +180,7 @@ export class Session {
       return { grant: () => {}, end: () => {} }
     }
     const id = this.#ids++
-    const subscribed = { feed, before: false }
+    const subscribed = { feed, trace, before: false }
     this.#feeds.set(id, subscribed)
     this.#begin(id, subscribed)
     return {
@@ -266,7 +270,7 @@ export class Session {
     for (const [id, subscribed] of this.#feeds) this.#begin(id, subscribed)
     const nowMillis = this.#world.nowMillis()
     for (const [id, { dueMillis, encoded, question }] of this.#pending) {
-      this.#push(["ask", id, question.path, Math.max(0, dueMillis - nowMillis), encoded])
+      this.#push(askFrame(id, question, Math.max(0, dueMillis - nowMillis), encoded))
     }
   }
 
@@ -284,7 +288,8 @@ export class Session {
     }
     link.outbox.drain((frame) => {
       if (frame[0] !== "tell") return
-      const [, path, encoded] = frame
+      const [, path] = frame
+      const encoded = frame[frame.length - 1]
       this.#options.undelivered(
         path,
         new ActorUnavailable({ path, request: tagOf(encoded), why: "link lost" })
@@ -315,10 +320,15 @@ export class Session {
 
   #begin(id: number, subscribed: Subscribed): void {
     if (this.#link === undefined) return
-    const { feed } = subscribed
+    const { feed, trace } = subscribed
     if (subscribed.before) feed.resumed(this.#lostReason)
     subscribed.before = true
-    this.#push(["subscribe", id, feed.path, feed.tags, feed.begin()])
+    const credit = feed.begin()
+    this.#push(
+      trace === undefined
+        ? ["subscribe", id, feed.path, feed.tags, credit]
+        : ["subscribe", id, feed.path, feed.tags, credit, trace]
+    )
   }
 
   #grant(id: number): void {
@@ -477,6 +487,16 @@ export interface Subscription {
   readonly grant: () => void
   readonly end: () => void
 }
+
+const askFrame = (
+  id: number,
+  { path, trace }: Pick<Question, "path" | "trace">,
+  deadlineMillis: number,
+  encoded: unknown
+): Frame =>
+  trace === undefined
+    ? ["ask", id, path, deadlineMillis, encoded]
+    : ["ask", id, path, deadlineMillis, trace, encoded]
 
 const isPath = (path: string): boolean => path.startsWith("/") && path.length <= pathLengthMax
 

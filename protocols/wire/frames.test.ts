@@ -35,6 +35,23 @@ for (const frame of frames) {
   })
 }
 
+const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+const traced: ReadonlyArray<Frame> = [
+  ["tell", "/node01/a", trace, { _tag: "X" }],
+  ["ask", 0, "/node01/a", 1_000, trace, { _tag: "X" }],
+  ["subscribe", 2, "/node01", ["MemberFailed"], 10, trace]
+]
+
+for (const frame of traced) {
+  test(`a ${frame[0]} may be part of a trace, and of nothing else`, (t) => {
+    t.true(isFrame(frame))
+    t.false(isFrame([...frame, trace]))
+    for (const wrong of [null, 1, "", "00-1-2-01", `${trace}0`, trace.toUpperCase(), "x".repeat(1_000_000)])
+      t.false(isFrame(frame.map((element) => (element === trace ? wrong : element))))
+  })
+}
+
 test("what fits no kind is no frame", (t) => {
   const wrong: ReadonlyArray<unknown> = [
     null,
@@ -71,7 +88,7 @@ test("whatever arrives, looking at it throws nothing", (t) => {
 })
 
 test("the last element of a large frame takes its place", (t) => {
-  for (const frame of frames) {
+  for (const frame of [...frames, ...traced]) {
     const head = headOf(frame)
     if (head === undefined) continue
     t.true(isFrame(["large", head, 10]))

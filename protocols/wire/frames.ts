@@ -13,12 +13,16 @@
  *   taken                          flow control: how many frames of the other end were dealt with
  *   stop                           stop the tree on your side, in order (cells only)
  *
- * Messages, answers and faults are in the encoded form of their schemas; bytes stay bytes.
+ * Messages, answers and faults are in the encoded form of their schemas; bytes stay bytes. What is part of a trace that
+ * is recorded says so, in W3C's form of `traceparent`: few are, and what is not is no longer for it.
  */
+import { isTraceparent } from "./traceparent.ts"
 
 export type Frame =
   | readonly ["tell", path: string, message: unknown]
+  | readonly ["tell", path: string, trace: string, message: unknown]
   | readonly ["ask", id: number, path: string, deadlineMillis: number, request: unknown]
+  | readonly ["ask", id: number, path: string, deadlineMillis: number, trace: string, request: unknown]
   | readonly ["withdraw", id: number]
   | readonly ["reply", id: number, value: unknown]
   | readonly ["failed", id: number, fault: unknown]
@@ -27,7 +31,14 @@ export type Frame =
   | readonly ["watch", id: number, path: string]
   | readonly ["unwatch", id: number]
   | readonly ["ended", id: number, ended: unknown]
-  | readonly ["subscribe", id: number, path: string, tags: ReadonlyArray<string>, credit: number]
+  | readonly [
+      "subscribe",
+      id: number,
+      path: string,
+      tags: ReadonlyArray<string>,
+      credit: number,
+      trace?: string
+    ]
   | readonly ["more", id: number, credit: number]
   | readonly ["unsubscribe", id: number]
   | readonly ["event", id: number, event: unknown]
@@ -61,7 +72,7 @@ export const renumbered = (outcome: Outcome, id: number): Outcome => {
 }
 
 /** Whoever changes what frames mean changes this: ends with different numbers refuse each other. */
-export const protocolVersion = 1
+export const protocolVersion = 2
 
 /** Frames under way that the other end has not dealt with yet; of bytes at most so many, or one frame. */
 export const inFlightFramesMax = 16_384
@@ -84,9 +95,14 @@ export const isFrame = (value: unknown): value is Frame => {
   const [kind, first, second, third] = value
   switch (kind) {
     case "tell":
-      return value.length === 3 && isPath(first)
+      return isPath(first) && (value.length === 3 || (value.length === 4 && isTraceparent(second)))
     case "ask":
-      return value.length === 5 && isCount(first) && isPath(second) && isDeadline(third)
+      return (
+        isCount(first) &&
+        isPath(second) &&
+        isDeadline(third) &&
+        (value.length === 5 || (value.length === 6 && isTraceparent(value[4])))
+      )
     case "reply":
     case "failed":
     case "ended":
@@ -104,7 +120,13 @@ export const isFrame = (value: unknown): value is Frame => {
     case "watch":
       return value.length === 3 && isCount(first) && isPath(second)
     case "subscribe":
-      return value.length === 5 && isCount(first) && isPath(second) && isTags(third) && isCount(value[4])
+      return (
+        isCount(first) &&
+        isPath(second) &&
+        isTags(third) &&
+        isCount(value[4]) &&
+        (value.length === 5 || (value.length === 6 && isTraceparent(value[5])))
+      )
     case "more":
     case "missed":
       return value.length === 3 && isCount(first) && isCount(second)
@@ -136,9 +158,11 @@ const heads: ReadonlySet<unknown> = new Set(["tell", "ask", "reply", "failed", "
 export const headOf = (frame: Frame): Frame | undefined => {
   switch (frame[0]) {
     case "tell":
-      return ["tell", frame[1], null]
+      return frame.length === 4 ? ["tell", frame[1], frame[2], null] : ["tell", frame[1], null]
     case "ask":
-      return ["ask", frame[1], frame[2], frame[3], null]
+      return frame.length === 6
+        ? ["ask", frame[1], frame[2], frame[3], frame[4], null]
+        : ["ask", frame[1], frame[2], frame[3], null]
     case "reply":
       return ["reply", frame[1], null]
     case "failed":

@@ -5,20 +5,12 @@ import test from "ava"
 import { Effect, Either } from "effect"
 import { EtcdClient } from "#actors/chainfire/fixtures/etcd.ts"
 import { withCluster } from "#actors/chainfire/fixtures/process-cluster.ts"
+import { eventually } from "#actors/kernel/fixtures/eventually.ts"
 import { KV } from "#protocols/wire/etcd/methods.ts"
 import { clusterDigest, localSpec, nodeOptions } from "../cluster-spec.ts"
 import { clusterOf } from "./cluster-file.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
-
-const eventually = async (what: string, look: () => Promise<boolean>): Promise<void> => {
-  const untilMillis = performance.now() + 30_000
-  while (performance.now() < untilMillis) {
-    if (await look()) return
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  throw new Error(`not in time: ${what}`)
-}
 
 const whyNot = (answer: object): string =>
   "message" in answer && typeof answer.message === "string" ? answer.message : "it was taken"

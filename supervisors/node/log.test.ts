@@ -4,7 +4,7 @@ import { join } from "node:path"
 import test from "ava"
 import { Effect } from "effect"
 import { withCluster } from "#actors/chainfire/fixtures/process-cluster.ts"
-import { eventually } from "./fixtures/operated-cluster.ts"
+import { eventually } from "#actors/kernel/fixtures/eventually.ts"
 import { nodeLog, writeLines } from "./log.ts"
 
 test("a node that is no terminal's logs JSON and nothing else, from its start to its stop", async (t) => {

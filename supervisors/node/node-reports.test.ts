@@ -1,6 +1,6 @@
 /** What the log says of a node that is not ready: why, once for each reason, however long it takes. */
 import test from "ava"
-import { Effect, TestClock, TestContext } from "effect"
+import { Deferred, Effect, TestClock, TestContext } from "effect"
 import type { Health } from "./health.ts"
 import type { Say } from "./node-log.ts"
 import { reportReadiness } from "./node-reports.ts"
@@ -15,6 +15,8 @@ const because = (...reasons: ReadonlyArray<string>): Health => ({
 interface Story {
   health: Health
   looks: number
+  /** Whoever waits until it is ready. */
+  told: boolean
   readonly watch: NodeWatch
   readonly said: Array<string>
 }
@@ -31,10 +33,16 @@ const watched = (body: (story: Story) => Effect.Effect<void>): Promise<void> => 
     health: look,
     metrics: Effect.succeed("")
   }
-  const story: Story = { health: because("no leader is known"), looks: 0, watch, said: [] }
+  const story: Story = { health: because("no leader is known"), looks: 0, watch, told: false, said: [] }
   const say: Say = (level, message) => Effect.sync(() => void story.said.push(`${level} ${message}`))
   return Effect.gen(function* () {
-    yield* Effect.forkScoped(reportReadiness(watch, say))
+    const isReady = yield* Deferred.make<void>()
+    yield* Effect.forkScoped(reportReadiness(watch, say, isReady))
+    yield* Effect.forkScoped(
+      Effect.map(Deferred.await(isReady), () => {
+        story.told = true
+      })
+    )
     yield* body(story)
   }).pipe(Effect.scoped, Effect.provide(TestContext.TestContext), Effect.runPromise)
 }
@@ -52,8 +60,10 @@ test("a node that waits for others looks less and less often, and says once for 
         yield* TestClock.adjust("10 seconds")
       }
       t.deepEqual(story.said.slice(1), ["warn not ready yet: chainfire: 20000 entries are not applied yet"])
+      t.false(story.told, "whoever waits for it waits")
       story.health = because()
       yield* TestClock.adjust("2 seconds")
+      t.true(story.told)
       t.regex(story.said[2] ?? "", /^info ready \d+ ms after the process began$/)
     })
   ))

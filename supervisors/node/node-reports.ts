@@ -2,7 +2,7 @@
  * What a node reports of its own life: each component as it starts and stops, that it is ready, that it is not any
  * more and why, and that it is again. One line each, with the time that a start took.
  */
-import { Clock, Effect, Runtime, type Scope } from "effect"
+import { Clock, Deferred, Effect, Runtime, type Scope } from "effect"
 import type { Tagged } from "#actors/kernel/ask.ts"
 import type { ActorSystem } from "#actors/kernel/system.ts"
 import { ActorEnded, ActorStarted } from "#protocols/runtime.ts"
@@ -59,10 +59,14 @@ export const reportComponents = (
 }
 
 /**
- * Tells when the node is ready, and of each change from then on, without an end. Until it is, it looks less and less
+ * Tells when the node is ready, in the log and by `isReady`, and of each change from then on, without an end. Until it is, it looks less and less
  * often; after a while it says what it waits for, and again when that is something else.
  */
-export const reportReadiness = (watch: NodeWatch, say: Say): Effect.Effect<never> =>
+export const reportReadiness = (
+  watch: NodeWatch,
+  say: Say,
+  isReady: Deferred.Deferred<void>
+): Effect.Effect<never> =>
   Effect.gen(function* () {
     const fromMillis = yield* Clock.currentTimeMillis
     let told = ""
@@ -83,9 +87,9 @@ export const reportReadiness = (watch: NodeWatch, say: Say): Effect.Effect<never
     }
     const millis = sinceStart()
     yield* say("info", `ready ${millis} ms after the process began`, { millis, ready: true })
+    yield* Deferred.succeed(isReady, undefined)
     told = ""
     while (true) {
-      // First: what the watch has kept may be from before it was ready.
       yield* Effect.sleep(againMillis)
       const health = yield* watch.health
       if (watch.phase !== "running") return yield* Effect.never

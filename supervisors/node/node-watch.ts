@@ -26,7 +26,7 @@ export interface NodeWatch {
   phase: Phase
   /** Undefined before there is a tree. */
   system: ActorSystem<never> | undefined
-  /** As it is now. */
+  /** As it is now; from then on all others are told that, too. */
   readonly look: Effect.Effect<Health>
   /** As it was at most a second ago, but for what the node was told to do since then. */
   readonly health: Effect.Effect<Health>
@@ -38,7 +38,7 @@ export const watchNode = (build: BuildLabels, figures: () => ProcessFigures): Ef
   Effect.gen(function* () {
     const { node } = build
     const looking = Effect.suspend(() => lookAt(node, watch))
-    const kept = yield* Effect.cachedWithTTL(looking, freshFor)
+    const [kept, forget] = yield* Effect.cachedInvalidateWithTTL(looking, freshFor)
     // That there is no tree is not kept: a moment later there is one, and it would count as one that is missing.
     const known = Effect.suspend(() => (watch.system === undefined ? looking : kept))
     const healthNow = (seen: Known) => healthOf({ ...seen, phase: watch.phase })
@@ -52,7 +52,7 @@ export const watchNode = (build: BuildLabels, figures: () => ProcessFigures): Ef
     const watch: NodeWatch = {
       phase: "starting",
       system: undefined,
-      look: Effect.map(looking, healthNow),
+      look: Effect.map(Effect.zipRight(forget, known), healthNow),
       health: Effect.map(known, healthNow),
       metrics: yield* Effect.cachedWithTTL(numbers, freshFor)
     }

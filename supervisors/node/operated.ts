@@ -25,11 +25,12 @@ export interface OperatedOptions extends Omit<NodeOptions, "traces"> {
   readonly traces?: Partial<TraceOptions>
 }
 
-/** `recent`: what the log has said, for below a drawing. */
+/** `recent`: what the log has said, for below a drawing. `ready`: until it is ready. */
 export type Show<E, R> = (
   system: ActorSystem<never>,
   addresses: Addresses,
-  recent: Recent
+  recent: Recent,
+  ready: Effect.Effect<void>
 ) => Effect.Effect<unknown, E, R>
 
 export const runOperated = <E = never, R = never>(
@@ -62,7 +63,7 @@ export const runOperated = <E = never, R = never>(
           traces: { ...traces, endpoint, ...(ratio !== undefined && { ratio }) }
         })
       },
-      (system, addresses): Effect.Effect<unknown, E, R | Scope.Scope> =>
-        show === undefined ? reportEvents(system) : show(system, addresses, recent)
+      (system, addresses, ready): Effect.Effect<unknown, E, R | Scope.Scope> =>
+        show === undefined ? reportEvents(system) : show(system, addresses, recent, ready)
     ).pipe(Effect.provide(log))
   })

@@ -1,9 +1,10 @@
 /** Real nodes as whoever runs a machine sees them: their boot, their health, their numbers, and how they stop. */
 import test from "ava"
 import { LeanClient } from "#actors/chainfire/fixtures/lean-grpc.ts"
+import { eventually } from "#actors/kernel/fixtures/eventually.ts"
 import { KV, MAINTENANCE } from "#protocols/wire/etcd/methods.ts"
 import { readExposition } from "#protocols/wire/fixtures/exposition-reader.ts"
-import { eventually, type OperatedNode, withNodes } from "./fixtures/operated-cluster.ts"
+import { type OperatedNode, withNodes } from "./fixtures/operated-cluster.ts"
 
 const utf8 = new TextEncoder()
 

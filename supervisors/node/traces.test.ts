@@ -1,13 +1,18 @@
 /** A request that crosses nodes is one trace at the collector, and a collector that is slow or gone slows nobody. */
 import { execFile, spawnSync } from "node:child_process"
+import { readFileSync } from "node:fs"
 import { promisify } from "node:util"
 import test from "ava"
-import { Effect, Either } from "effect"
+import { Effect, Either, Fiber, type Scope, Stream, type Tracer } from "effect"
 import { LeanClient } from "#actors/chainfire/fixtures/lean-grpc.ts"
+import { eventually } from "#actors/kernel/fixtures/eventually.ts"
+import { connect } from "#protocols/client/client.ts"
+import { Crash, Total } from "#protocols/demonstration.ts"
+import { ActorEnded } from "#protocols/runtime.ts"
 import { MAINTENANCE } from "#protocols/wire/etcd/methods.ts"
 import { readEnvironment } from "./environment.ts"
-import { type Collector, withCollector } from "./fixtures/collector.ts"
-import { eventually, type OperatedNode, withNodes } from "./fixtures/operated-cluster.ts"
+import { type CollectedSpan, type Collector, withCollector } from "./fixtures/collector.ts"
+import { type OperatedNode, withNodes } from "./fixtures/operated-cluster.ts"
 import { openTraces } from "./traces.ts"
 
 const installed = spawnSync("etcdctl", ["version"]).status === 0
@@ -49,6 +54,71 @@ withEtcdctl("a put of etcdctl to one of three nodes is one trace, with spans of 
         t.deepEqual(applied.map(({ node }) => node).toSorted(), names)
         t.deepEqual(collector.problems, [])
         t.false(JSON.stringify(collector.spans).includes('"a"'), "what the client sent is in no span")
+      },
+      { traces: { endpoint: collector.endpoint, intervalMillis: 200 } }
+    )
+  })
+})
+
+test("what a client asks of one node, and that of others, is one trace; so is a stream, from its begin to its end", async (t) => {
+  t.timeout(180_000)
+  await withCollector(async (collector) => {
+    await withNodes(
+      3,
+      async (start) => {
+        const nodes = names.map((name) => start(name))
+        await Promise.all(nodes.map((node) => node.says(/^ready /)))
+        const [{ links = "", tokenFile = "" } = {}] = nodes
+        const token = readFileSync(tokenFile, "utf8").trim()
+        const asked = await inTrace("asking", (trace) =>
+          Effect.gen(function* () {
+            const cloud = yield* connect({ url: `http://${links}`, token })
+            t.is(yield* cloud.ask("/node02/courier", new Total({ key: "node03" }), "10 seconds"), 0)
+            return trace
+          })
+        )
+        const { chain, tell } = await eventually(
+          () => `a trace of all three: ${JSON.stringify(collector)}`,
+          () => traceOfAsk(collector, asked.traceId)
+        )
+        // Who relays, who is asked, what that asks, who is asked there.
+        t.deepEqual(
+          chain.map(({ kind, node }) => `${node} ${kind}`),
+          ["node01 2", "node02 2", "node02 1", "node03 2"]
+        )
+        t.is(chain[0]?.parentSpanId, asked.spanId, "the client's own is above them all")
+        t.like(tell, { node: "node01", kind: 2, status: { code: 1 } })
+        t.is(tell?.parentSpanId, chain.at(-1)?.spanId, "what the last one told the first")
+
+        const streamed = await inTrace("following", (trace) =>
+          Effect.gen(function* () {
+            const cloud = yield* connect({ url: `http://${links}`, token })
+            const ends = yield* Effect.fork(
+              cloud.subscribe("/node03", [ActorEnded]).pipe(Stream.take(1), Stream.runCount)
+            )
+            // It is there before what follows: both take the same way.
+            yield* cloud.ask("/node03/courier", new Total({ key: "" }), "10 seconds")
+            yield* cloud.tell("/node03/courier", new Crash({ why: "to see it end" }))
+            t.is(yield* Fiber.join(ends), 1)
+            return trace
+          })
+        )
+        const streams = await eventually(
+          () => `the stream on both nodes: ${JSON.stringify(collector)}`,
+          () => {
+            const found = collector.spans.filter(
+              ({ name, traceId }) => name === "subscribe" && traceId === streamed.traceId
+            )
+            return found.length === 2 ? found : undefined
+          }
+        )
+        const [near, far] = streams.toSorted((one, other) => (one.node < other.node ? -1 : 1))
+        t.like(near, { node: "node01", parentSpanId: streamed.spanId, status: { code: 1 } })
+        t.like(far, { node: "node03", parentSpanId: near?.spanId, status: { code: 1 } })
+        for (const span of streams)
+          t.deepEqual(span.attributes.find(({ key }) => key === "stream.items")?.value, { intValue: 1 })
+        t.true(Number(far?.endTimeUnixNano) > Number(far?.startTimeUnixNano))
+        t.deepEqual(collector.problems, [])
       },
       { traces: { endpoint: collector.endpoint, intervalMillis: 200 } }
     )
@@ -108,6 +178,27 @@ const traceOfPut = ({ spans }: Collector) => {
   const applied = all.filter(({ name }) => name === "chainfire apply")
   return call !== undefined && applied.length === 3 && all.length >= 5 ? all : undefined
 }
+
+/** The asks in the order in which one led to the other, and the tell that was the last of it; once they are there. */
+const traceOfAsk = ({ spans }: Collector, traceId: string) => {
+  const all = spans.filter((span) => span.traceId === traceId)
+  const asks = all.filter(({ name }) => name === "ask Total")
+  const chain: Array<CollectedSpan> = []
+  for (let next = asks.find(({ parentSpanId }) => !asks.some((one) => one.spanId === parentSpanId)); next; ) {
+    chain.push(next)
+    const { spanId } = next
+    next = asks.find(({ parentSpanId }) => parentSpanId === spanId)
+  }
+  const tell = all.find(({ name }) => name === "tell Write")
+  return tell !== undefined && chain.length === 4 ? { chain, tell } : undefined
+}
+
+/** As a program does that traces what it does. */
+const inTrace = <A, E>(
+  name: string,
+  body: (trace: Tracer.Span) => Effect.Effect<A, E, Scope.Scope>
+): Promise<A> =>
+  Effect.runPromise(Effect.flatMap(Effect.currentSpan, body).pipe(Effect.scoped, Effect.withSpan(name)))
 
 const follower = (nodes: ReadonlyArray<OperatedNode>): Promise<OperatedNode> =>
   eventually(

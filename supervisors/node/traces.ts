@@ -8,7 +8,8 @@
 import { Context, Duration, Effect, Exit, Option, type Scope, Tracer } from "effect"
 import type { WorldClock } from "#actors/kernel/ports/clock.ts"
 import type { Randomness } from "#actors/kernel/ports/randomness.ts"
-import type { Span, SpanKind, Spans, TraceContext } from "#actors/kernel/tracing.ts"
+import type { Span, SpanKind, Spans } from "#actors/kernel/tracing.ts"
+import type { TraceContext } from "#protocols/wire/traceparent.ts"
 
 export interface TraceOptions {
   /** Of the collector, such as `http://127.0.0.1:4318`; spans go to `/v1/traces` below it. */
@@ -90,8 +91,11 @@ export const openTraces = (
       const above = Option.map(Option.fromNullable(parent), (one) =>
         Tracer.externalSpan({ ...one, sampled: true })
       )
-      return spanOf(tracer.span(name, above, Context.empty(), [], clock.unsafeCurrentTimeNanos(), kind), () =>
-        clock.unsafeCurrentTimeNanos()
+      // To OpenTelemetry a node that asks is a client as any other.
+      const shown = kind === "peer" ? "server" : kind
+      return spanOf(
+        tracer.span(name, above, Context.empty(), [], clock.unsafeCurrentTimeNanos(), shown),
+        () => clock.unsafeCurrentTimeNanos()
       )
     }
     return { begin }

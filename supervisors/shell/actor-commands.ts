@@ -1,6 +1,6 @@
 /** Having something done to one actor: by its supervisor, by its node. */
 import { Effect } from "effect"
-import { ResumeActor, SetLogLevel, SuspendActor } from "#protocols/operations.ts"
+import { LogLevel, ResumeActor, SetLogLevel, SuspendActor } from "#protocols/operations.ts"
 import { InjectCrash } from "#protocols/runtime.ts"
 import { RestartChild, TerminateChild } from "#protocols/supervision.ts"
 import { introspectionOf, nameOf, parentOf } from "./cloud.ts"
@@ -135,17 +135,15 @@ const kill: Command = {
     })
 }
 
-const levels = ["debug", "info", "warn", "error"] as const
-
 const log: Command = {
   name: "log",
   about: "what the nodes log from now on, until they start anew",
-  parameters: [{ name: "level", kind: { oneOf: levels } }],
+  parameters: [{ name: "level", kind: { oneOf: LogLevel.literals } }],
   options: { node: { kind: "node", about: "of one node alone" }, ...reasonOption },
   examples: ["log debug --node node01", "log info"],
   run: (given, { cloud, show }) =>
     Effect.gen(function* () {
-      const level = levels.find((one) => one === given.text("level")) ?? "info"
+      const level = LogLevel.literals.find((one) => one === given.text("level")) ?? "info"
       const only = given.option("node")
       for (const node of only === undefined ? yield* cloud.nodes : [only]) {
         const { before } = yield* cloud.ask(

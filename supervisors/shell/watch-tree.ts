@@ -3,10 +3,8 @@
  * where the output goes to a file or a pipe. Whoever started it by hand is also told how to reach it.
  */
 import { Clock, DateTime, Effect, Option, Schedule, Schema } from "effect"
-import { ask, type Tagged } from "#actors/kernel/ask.ts"
+import type { Tagged } from "#actors/kernel/ask.ts"
 import type { ActorSystem } from "#actors/kernel/system.ts"
-import { address } from "#protocols/address.ts"
-import { GetChainfire } from "#protocols/chainfire.ts"
 import {
   ActorEnded,
   ActorFailed,
@@ -15,7 +13,6 @@ import {
   SupervisorEscalated
 } from "#protocols/runtime.ts"
 import { consolePath } from "../console/console-tree.ts"
-import { memberPath } from "../trees/chainfire.ts"
 import { type Entrances, nextSteps, pruned, screenLines, sizeOf } from "./start-screen.ts"
 import { drawTree, type View } from "./tree-view.ts"
 
@@ -33,11 +30,18 @@ export interface Recent {
   readonly lines: Array<string>
 }
 
-/** `known` is for a node that somebody has started by hand: then it is said what can be done now. */
-export const watchTree = (system: ActorSystem<never>, known?: Known, recent: Recent = { lines: [] }) =>
-  process.stdout.isTTY === true ? redraw(system, recent.lines, known) : printTree(system, known)
+export interface Watched {
+  readonly known: Known
+  readonly recent: Recent
+  /** Until the node is ready, as its `/readyz` has it. */
+  readonly ready: Effect.Effect<void>
+}
 
-const redraw = (system: ActorSystem<never>, recent: Array<string>, known?: Known) =>
+/** For somebody who has started the node by hand: it is said what can be done now. */
+export const watchTree = (system: ActorSystem<never>, watched: Watched) =>
+  process.stdout.isTTY === true ? redraw(system, watched) : printTree(system, watched)
+
+const redraw = (system: ActorSystem<never>, { known, ready, recent: { lines: recent } }: Watched) =>
   Effect.gen(function* () {
     yield* eventsOf(system, (line) => recent.push(line))
     process.stdout.write("\u001b[?25l")
@@ -47,7 +51,7 @@ const redraw = (system: ActorSystem<never>, recent: Array<string>, known?: Known
     )
     let state = "is starting"
     yield* Effect.forkScoped(
-      Effect.map(ready(system), () => {
+      Effect.map(ready, () => {
         state = "is ready"
       })
     )
@@ -65,10 +69,7 @@ const redraw = (system: ActorSystem<never>, recent: Array<string>, known?: Known
       }
       const what = `${system.name} ${state}`
       const console = consoleOf(system)
-      const head =
-        known === undefined
-          ? [`UltraCloud: ${what}, Ctrl-C stops it. Console: ${console ?? "not open"}`]
-          : nextSteps({ ...known, what, console })
+      const head = nextSteps({ ...known, what, console })
       const shown = screenLines(
         {
           head: [...head, ...processesOf(now.tree, system)].map((line) => line.slice(0, columns)),
@@ -83,9 +84,9 @@ const redraw = (system: ActorSystem<never>, recent: Array<string>, known?: Known
   })
 
 /** The tree twice, a second apart, so that it has rates; from then on only what happens. */
-const printTree = (system: ActorSystem<never>, known?: Known) =>
+const printTree = (system: ActorSystem<never>, watched: Watched) =>
   Effect.gen(function* () {
-    if (known !== undefined) yield* sayWhenReady(system, known)
+    yield* sayWhenReady(system, watched)
     const before = yield* look(system)
     yield* Effect.sleep("1 second")
     const now = yield* look(system)
@@ -95,9 +96,9 @@ const printTree = (system: ActorSystem<never>, known?: Known) =>
     yield* Effect.never
   })
 
-const sayWhenReady = (system: ActorSystem<never>, known: Known) =>
+const sayWhenReady = (system: ActorSystem<never>, { known, ready }: Watched) =>
   Effect.gen(function* () {
-    const waited = yield* Effect.timeoutOption(ready(system), readyWithin)
+    const waited = yield* Effect.timeoutOption(ready, readyWithin)
     const what = `${system.name} ${Option.isSome(waited) ? "is ready" : "is starting still"}`
     const opened = yield* Effect.timeoutOption(consoleOpen(system), consoleWithin)
     for (const line of nextSteps({ ...known, what, console: Option.getOrUndefined(opened) })) print(line)
@@ -109,17 +110,6 @@ const sayWhenReady = (system: ActorSystem<never>, known: Known) =>
       )
     )
   })
-
-/** Until clients of etcd are served. */
-export const ready = (system: ActorSystem<never>) => {
-  const member = system.at(address(memberPath(system.name), GetChainfire))
-  return ask(member, new GetChainfire({}), "1 second").pipe(
-    Effect.map(({ leader }) => leader !== 0),
-    // It may be starting still.
-    Effect.orElseSucceed(() => false),
-    Effect.repeat({ until: (isReady) => isReady, schedule: Schedule.spaced("50 millis") })
-  )
-}
 
 const consoleOpen = (system: ActorSystem<never>): Effect.Effect<string> =>
   Effect.sync(() => consoleOf(system)).pipe(

@@ -2,7 +2,8 @@
 import { once } from "node:events"
 import { connect, createServer, type Socket } from "node:net"
 import test from "ava"
-import { Context, Effect, Layer, Schedule, type Scope } from "effect"
+import { Context, Effect, Layer, type Scope } from "effect"
+import { comesAbout } from "#actors/kernel/fixtures/eventually.ts"
 import { WorldClock } from "#actors/kernel/ports/clock.ts"
 import { LiveWorld } from "#actors/platform/live-world.ts"
 import { fairNetwork, Network } from "#chaos/faults/action.ts"
@@ -81,16 +82,6 @@ class Heard {
   }
 }
 
-const until = <A>(what: string, holds: () => A | undefined | false): Effect.Effect<A> =>
-  Effect.suspend(() => {
-    const held = holds()
-    return held === undefined || held === false ? Effect.fail(what) : Effect.succeed(held)
-  }).pipe(
-    Effect.retry(Schedule.spaced(5)),
-    Effect.timeoutFail({ duration: "10 seconds", onTimeout: () => new Error(`not so: ${what}`) }),
-    Effect.catchAll(Effect.die)
-  )
-
 const run = <A, E>(program: Effect.Effect<A, E, Scope.Scope>) => Effect.runPromise(Effect.scoped(program))
 
 test("what is cut waits and comes in order once it is mended; the other way and others go on", (t) =>
@@ -99,19 +90,19 @@ test("what is cut waits and comes in order once it is mended; the other way and 
       const { change, dial, listen, weather } = yield* town
       const { callers } = yield* listen("b")
       const near = dial("a", "b")
-      const far = yield* until("b has a caller", () => callers[0])
+      const far = yield* comesAbout("b has a caller", () => callers[0])
       const bystander = dial("c", "b")
-      const there = yield* until("b has another", () => callers[1])
+      const there = yield* comesAbout("b has another", () => callers[1])
       change(() => weather.cut(pairsOf(["a"], ["b"])))
       near.socket.write("one ")
       near.socket.end("two")
       far.socket.write("back")
       bystander.socket.write("x")
-      yield* until("the other way", () => near.text === "back")
-      yield* until("somebody else", () => there.text === "x")
+      yield* comesAbout("the other way", () => near.text === "back")
+      yield* comesAbout("somebody else", () => there.text === "x")
       t.deepEqual([far.text, far.hasEnded], ["", false])
       change(() => weather.mend(pairsOf(["a"], ["b"])))
-      yield* until("all of it, and its end", () => far.text === "one two" && far.hasEnded)
+      yield* comesAbout("all of it, and its end", () => far.text === "one two" && far.hasEnded)
       t.pass()
     })
   ))
@@ -122,21 +113,21 @@ test("nobody behind a cut hears that the other end was killed, until it is mende
       const { change, dial, listen, proxy, weather } = yield* town
       const { callers } = yield* listen("b")
       const near = dial("a", "b")
-      const far = yield* until("b has a caller", () => callers[0])
+      const far = yield* comesAbout("b has a caller", () => callers[0])
       change(() => weather.cut([...pairsOf(["a"], ["b"]), ...pairsOf(["b"], ["a"])]))
       near.socket.resetAndDestroy()
       const witness = dial("c", "b")
       witness.socket.write("x")
-      yield* until("others are heard", () => callers[1]?.text === "x")
+      yield* comesAbout("others are heard", () => callers[1]?.text === "x")
       t.is(far.how, "")
       change(() => weather.mend(pairsOf(["a"], ["b"])))
-      yield* until("it hears of it", () => far.how !== "")
+      yield* comesAbout("it hears of it", () => far.how !== "")
       far.socket.destroy()
       change(() => weather.mend(pairsOf(["b"], ["a"])))
       witness.socket.destroy()
-      yield* until("b gives up the other one", () => callers[1]?.hasEnded)
+      yield* comesAbout("b gives up the other one", () => callers[1]?.hasEnded)
       callers[1]?.socket.end()
-      yield* until("nothing is left of them", () => proxy.connections.length === 0)
+      yield* comesAbout("nothing is left of them", () => proxy.connections.length === 0)
       t.pass()
     })
   ))
@@ -151,10 +142,10 @@ test("through a cut no connection is made; one that waits for it gets through, o
       patient.socket.write("patient")
       const other = dial("a", "b")
       other.socket.end("other")
-      yield* until("one waits", () => proxy.connections.length === 1 && other.how !== "")
+      yield* comesAbout("one waits", () => proxy.connections.length === 1 && other.how !== "")
       t.is(callers.length, 0)
       change(() => weather.mend(pairsOf(["b"], ["a"])))
-      yield* until("it got through", () => callers[0]?.text === "patient")
+      yield* comesAbout("it got through", () => callers[0]?.text === "patient")
       t.is(callers.length, 1)
     })
   ))
@@ -164,7 +155,7 @@ test("where nobody listens the caller is refused, and who is none of the cluster
     Effect.gen(function* () {
       const { dial, nodes, proxy } = yield* town
       const refused = dial("a", "b")
-      yield* until("it is refused", () => refused.how !== "")
+      yield* comesAbout("it is refused", () => refused.how !== "")
       const stranger = connect({ ...(nodes[1]?.reachedAt ?? { port: 0 }), localAddress: "127.0.0.99" })
       yield* Effect.promise(() => once(stranger, "close"))
       t.deepEqual(proxy.connections, [])
@@ -177,17 +168,17 @@ test("a sender to whom nothing comes back is held up, and what waits is bounded"
       const { change, dial, listen, weather } = yield* town
       const { callers } = yield* listen("b")
       const near = dial("a", "b")
-      const far = yield* until("b has a caller", () => callers[0])
+      const far = yield* comesAbout("b has a caller", () => callers[0])
       change(() => weather.cut(pairsOf(["b"], ["a"])))
       const mebibyte = Buffer.alloc(1024 * 1024)
       const sent = 64
       for (let count = 0; count < sent; count++) near.socket.write(mebibyte)
-      yield* until("a window came", () => far.bytes >= windowBytes)
+      yield* comesAbout("a window came", () => far.bytes >= windowBytes)
       yield* Effect.sleep("100 millis")
       t.true(far.bytes < 2 * 1024 * 1024, `${far.bytes}`)
       t.true(near.socket.writableLength > 0, "the kernel takes no more")
       change(() => weather.mend(pairsOf(["b"], ["a"])))
-      yield* until("all came", () => far.bytes === sent * mebibyte.length)
+      yield* comesAbout("all came", () => far.bytes === sent * mebibyte.length)
       t.pass()
     })
   ))
@@ -198,12 +189,12 @@ test("a network that delays and loses delivers all of it, later", (t) =>
       const { change, dial, listen, weather } = yield* town
       const { callers } = yield* listen("b")
       const near = dial("a", "b")
-      const far = yield* until("b has a caller", () => callers[0])
+      const far = yield* comesAbout("b has a caller", () => callers[0])
       change(() => weather.set(new Network({ ...fairNetwork, delayMillis: 50, jitterMillis: 20, loss: 0.1 })))
       const beganMillis = performance.now()
       const text = Array.from({ length: 20 }, (_, index) => `${index} `)
       for (const word of text) near.socket.write(word)
-      yield* until("all came", () => far.text === text.join(""))
+      yield* comesAbout("all came", () => far.text === text.join(""))
       t.true(performance.now() - beganMillis >= 50)
     })
   ))
