@@ -23,7 +23,7 @@ export type GuestDisk = MemberDisk & LoggedDisk
 const logRoomBytesMax = 128 << 20
 const logLookMillis = 5_000
 /** For a node to end in order, and a disk to be written. */
-const shutDownMillisMax = 60_000
+const shutDownMillisMax = 120_000
 
 export class Guests {
   readonly #lab: Lab
