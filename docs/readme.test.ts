@@ -23,58 +23,11 @@ import {
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import test from "ava"
+import { blocksOf, isThis } from "./fixtures/page.ts"
+import { type Place, Reader } from "./fixtures/terminal.ts"
 
 const root = join(import.meta.dirname, "..")
 const deadlineMillis = 150_000
-
-// What README says
-
-interface Block {
-  readonly heading: string
-  readonly commands: string
-  readonly expected: ReadonlyArray<string>
-}
-
-const blocksOf = (page: string): ReadonlyArray<Block> => {
-  const blocks: Array<Block> = []
-  let heading = ""
-  for (const [, title, language, body = ""] of page.matchAll(/^#+ ([^\n]*)$|^```(\w+)\n(.*?)^```$/gms)) {
-    if (title !== undefined) heading = title
-    else if (language === "sh") blocks.push({ heading, commands: body, expected: [] })
-    else if (language === "text" && blocks.length > 0) {
-      const last = blocks.pop()
-      if (last !== undefined) blocks.push({ ...last, expected: body.trimEnd().split("\n") })
-    }
-  }
-  return blocks
-}
-
-/** Runs until Ctrl-C. */
-const goesOn = ({ commands }: Block): boolean => /^npm start( -- up .*)?\n$/.test(commands)
-
-/** This is what runs it. */
-const isThis = ({ commands }: Block): boolean => commands === "npm test\n"
-
-const likeLine = (line: string): RegExp =>
-  new RegExp(
-    line
-      .trim()
-      .replace(/[.*+?^${}()|[\]\\]/g, "\\$&")
-      .replace(/\s+/g, "\\s+")
-      .replaceAll("…", ".*")
-  )
-
-/** The first line that README promises and that has not come. */
-const missing = (expected: ReadonlyArray<string>, output: string): string | undefined => {
-  const lines = output.split("\n")
-  let from = 0
-  for (const line of expected) {
-    const at = lines.findIndex((came, index) => index >= from && likeLine(line).test(came))
-    if (at < 0) return line
-    from = at + 1
-  }
-  return undefined
-}
 
 // A machine of its own
 
@@ -151,79 +104,13 @@ const bootMachine = async () => {
   inside = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim()
 }
 
-class Terminal {
-  readonly bash: ChildProcess
-  output = ""
-  isClosed = false
-  /** Everything that was started here has ended, or has let go of the terminal. */
-  readonly closed: Promise<number | null>
+const place = (): Place => ({
+  way: ["nsenter", "-t", inside, ...(walls?.entered ?? []), "--"],
+  folder: copy,
+  environment: environment()
+})
 
-  constructor(commands: string) {
-    const { entered } = walls ?? { entered: [] }
-    // Entering leads to the root directory.
-    const shell = ["sh", "-c", 'cd "$1" && exec bash -e', "sh", copy]
-    this.bash = spawn("nsenter", ["-t", inside, ...entered, "--", ...shell], {
-      env: environment(),
-      // Ctrl-C goes to all that runs in it.
-      detached: true
-    })
-    const collect = (text: Buffer) => {
-      this.output += text.toString()
-    }
-    this.bash.stdout?.on("data", collect)
-    this.bash.stderr?.on("data", collect)
-    this.closed = new Promise((resolve) =>
-      this.bash.once("close", (code) => {
-        this.isClosed = true
-        resolve(code)
-      })
-    )
-    this.bash.stdin?.end(commands)
-  }
-
-  ctrlC(): void {
-    if (this.bash.pid !== undefined && !this.isClosed) process.kill(-this.bash.pid, "SIGINT")
-  }
-}
-
-const withDeadline = async <Value>(
-  value: Promise<Value>,
-  whatElse: () => string,
-  millis = deadlineMillis
-): Promise<Value> => {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`not within ${millis / 1000} s: ${whatElse()}`)), millis)
-  })
-  return Promise.race([value, late]).finally(() => clearTimeout(timer))
-}
-
-/** Until all that is expected has come, while what was started there goes on. */
-const shows = async (terminal: Terminal, expected: ReadonlyArray<string>): Promise<void> => {
-  const untilMillis = performance.now() + deadlineMillis
-  for (;;) {
-    const line = missing(expected, terminal.output)
-    if (line === undefined) return
-    if (terminal.isClosed || performance.now() > untilMillis) {
-      throw new Error(`${line} does not come in\n${terminal.output}`)
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-}
-
-/** What README has running in the first terminal. */
-let first: Terminal | undefined
-
-const stopFirst = async (): Promise<string> => {
-  if (first === undefined) return ""
-  const stopped = first
-  first = undefined
-  stopped.ctrlC()
-  await withDeadline(stopped.closed, () => `Ctrl-C ends it\n${stopped.output}`, 30_000)
-  const look = new Terminal("cat /proc/[0-9]*/cmdline | tr '\\0' ' '\n")
-  await withDeadline(look.closed, () => "a look at the processes")
-  return look.output
-}
+let reader: Reader | undefined
 
 test.before(async () => {
   if (lacks !== undefined) return
@@ -231,6 +118,7 @@ test.before(async () => {
   copyRepository()
   installOpener()
   await bootMachine()
+  reader = new Reader(place(), deadlineMillis)
 })
 
 test.after.always(async () => {
@@ -261,17 +149,7 @@ for (const block of blocks.filter((block) => !isThis(block))) {
   serial(withReason(`${block.heading}: ${line}`), async (t) => {
     t.timeout(2 * deadlineMillis)
     const beganMillis = performance.now()
-    if (goesOn(block)) {
-      t.notRegex(await stopFirst(), /node/, "Ctrl-C leaves nothing behind")
-      const terminal = new Terminal(block.commands)
-      first = terminal
-      await shows(terminal, block.expected)
-    } else {
-      const terminal = new Terminal(block.commands)
-      const code = await withDeadline(terminal.closed, () => `its end\n${terminal.output}`)
-      t.is(missing(block.expected, terminal.output), undefined, terminal.output)
-      t.is(code, 0, terminal.output)
-    }
+    await t.notThrowsAsync(reader?.follow(block) ?? Promise.reject(new Error("there is no machine")))
     t.log(`${((performance.now() - beganMillis) / 1000).toFixed(1)} s`)
   })
 }
@@ -283,7 +161,7 @@ serial(withReason("the report that was opened is a page that a browser can show"
 
 serial(withReason("Ctrl-C leaves nothing behind, but for what is in work/"), async (t) => {
   t.timeout(deadlineMillis)
-  t.notRegex(await stopFirst(), /node/)
+  await t.notThrowsAsync(reader?.stop() ?? Promise.reject(new Error("there is no machine")))
   const before = new Set(readdirSync(root))
   const added = readdirSync(copy).filter((name) => !before.has(name))
   t.deepEqual(

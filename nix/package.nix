@@ -24,11 +24,14 @@ buildNpmPackage {
   buildInputs = [ stdenv.cc.cc.lib ];
   autoPatchelfIgnoreMissingDeps = [ "libc.musl-*" ];
 
-  # Not below node_modules: there Node strips no types.
+  # Not below node_modules: there Node strips no types. The package.json that was installed with, and what npm notes of
+  # it, name the tarballs in the store: with them the package would keep all of these, also those for development.
   installPhase = ''
     runHook preInstall
     mkdir -p $out/share/ultracloud $out/bin
-    cp -r package.json protocols actors supervisors chaos node_modules $out/share/ultracloud/
+    rm node_modules/.package-lock.json
+    cp -r protocols actors supervisors chaos node_modules $out/share/ultracloud/
+    cp ${../package.json} $out/share/ultracloud/package.json
     makeWrapper ${nodejs_24}/bin/node $out/bin/ultracloud \
       --add-flags $out/share/ultracloud/supervisors/main.ts
     runHook postInstall

@@ -9,7 +9,7 @@
 import { randomUUID } from "node:crypto"
 import { rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Cause, Deferred, Effect, Fiber, Layer, Queue } from "effect"
+import { Cause, Deferred, Duration, Effect, Fiber, Layer, Queue } from "effect"
 import { WorldClock } from "#actors/kernel/ports/clock.ts"
 import { Grpc, type GrpcLimits } from "#actors/kernel/ports/grpc.ts"
 import { Links } from "#actors/kernel/ports/links.ts"
@@ -25,7 +25,7 @@ import { ScryptSecrets } from "#actors/platform/scrypt-secrets.ts"
 import type { OnRefused } from "#actors/platform/socketio-door.ts"
 import { socketioLinks } from "#actors/platform/socketio-links.ts"
 import { openTokens } from "#actors/platform/tokens.ts"
-import { LinkRefused, ListenFailed } from "#protocols/links.ts"
+import { AlreadyLinked, LinkRefused, ListenFailed } from "#protocols/links.ts"
 import type { LogLevel } from "#protocols/operations.ts"
 import { protocolVersion } from "#protocols/wire/frames.ts"
 import { consoleTree } from "./console/console-tree.ts"
@@ -86,6 +86,8 @@ const loopback = "127.0.0.1"
 interface Refusal {
   readonly name: string
   readonly reason: string
+  /** Two nodes that greet each other at once keep one link: nobody's business but a debugger's. */
+  readonly isUsual: boolean
 }
 
 /** Who knocks without end is not reported without end. */
@@ -93,10 +95,10 @@ const refusalsMax = 100
 
 const publishTo =
   (system: ActorSystem.ActorSystem) =>
-  (refusal: Refusal): Effect.Effect<void> =>
+  ({ isUsual, name, reason }: Refusal): Effect.Effect<void> =>
     Effect.sync(() => {
-      system.events.publish(new LinkRefused({ ...refusal, atMillis: system.clock.wallMillis() }))
-      system.log("warn", `${refusal.name} was not let in: ${refusal.reason}`)
+      system.events.publish(new LinkRefused({ name, reason, atMillis: system.clock.wallMillis() }))
+      system.log(isUsual ? "debug" : "warn", `${name} was not let in: ${reason}`)
     })
 
 /**
@@ -152,7 +154,8 @@ export const runNode = <A, E, R>(
     const node = nodeTree({ ...options, work: [...console, ...work] })
     const refused = yield* Queue.sliding<Refusal>(refusalsMax)
     const onRefused: OnRefused = (introduction, fault) => {
-      refused.unsafeOffer({ name: introduction?.name ?? "somebody", reason: fault.message })
+      const name = introduction?.name ?? "somebody"
+      refused.unsafeOffer({ name, reason: fault.message, isUsual: fault instanceof AlreadyLinked })
     }
     const where = { ...(host !== undefined && { host }), ...(tls !== undefined && { tls }) }
     const ports = Layer.mergeAll(
@@ -195,7 +198,8 @@ export const runNode = <A, E, R>(
           ...addresses
         }
       )
-      const system = yield* ActorSystem.begin(name, tree)
+      // As for all supervisors: what it starts has deadlines of its own, and on a slow machine their sum is no matter.
+      const system = yield* ActorSystem.begin(name, tree, { startDeadline: Duration.infinity })
       system.logLevel = logLevel
       system.spans = spans
       watch.system = system

@@ -166,7 +166,7 @@ interface State {
   readonly heardFrom: (member: NodeId, node: string) => void
   readonly expel: (name: string, member: NodeId) => void
   readonly surface: EtcdSurface
-  readonly turn: { armed: boolean }
+  readonly turn: { armed: boolean; timerMillis: number }
   readonly works: LongWorks
   readonly quota: Quota
   readonly progress: WatchProgress
@@ -193,7 +193,7 @@ export const Chainfire = Actor.make("chainfire", {
       const nodeOf = (name: string) => context.at(address(args.pathOf(name), ...fromMembers))
       const { dataId, id } = yield* identity(args, { environment, self }, nodeOf, context)
       const secrets = yield* Secrets
-      const turn = { armed: false }
+      const turn = { armed: false, timerMillis: Number.POSITIVE_INFINITY }
       const scheduling = yield* Scheduling
       const go = () => context.self.tell(nextTurn)
       // With few to wait for, at once; with many, what else has arrived comes along: a sync and a packet for all.
@@ -401,9 +401,7 @@ export const Chainfire = Actor.make("chainfire", {
       state.turn.armed = false
       state.member.turn()
       publishNews(state, context)
-      const { wakeMillis } = state.member
-      if (wakeMillis === Number.POSITIVE_INFINITY) context.cancel("turn")
-      else context.after(Math.max(0, wakeMillis - context.nowMillis()), nextTurn, "turn")
+      wakeInTime(state, context)
       return state
     },
     LeaseTick: (state, _tick, context) => {
@@ -530,6 +528,15 @@ export const Chainfire = Actor.make("chainfire", {
   },
   inspect: ({ member }) => statusOf(member)
 })
+
+/** Each heartbeat puts off an election, and no timer: one that rings too early finds that out. */
+const wakeInTime = ({ member, turn }: State, context: Context): void => {
+  const nowMillis = context.nowMillis()
+  const timerMillis = turn.timerMillis > nowMillis ? turn.timerMillis : Number.POSITIVE_INFINITY
+  turn.timerMillis = Math.min(timerMillis, member.wakeMillis)
+  if (turn.timerMillis < timerMillis)
+    context.after(Math.max(0, turn.timerMillis - nowMillis), nextTurn, "turn")
+}
 
 /** The period that etcd calls retention is over, or there are more revisions than are kept. */
 const compactByItself = ({ compactor, member }: State, nowMillis: () => number): void => {

@@ -341,7 +341,8 @@ export class Member {
     if (this.#failed !== undefined || this.#isExpelled) return
     const nowMillis = this.#ports.nowMillis()
     for (const message of messages) this.#raft.step({ _tag: "Received", message }, nowMillis)
-    this.#ports.wake()
+    const isAwaited = this.load > 0 || this.#ledWaiters.length > 0
+    if (isAwaited || !this.#raft.isAtRest) this.#ports.wake()
   }
 
   /** Removes some of what compaction has made unreachable. Every member does so for itself. */

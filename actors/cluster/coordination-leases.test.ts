@@ -48,7 +48,7 @@ test.serial("a role moves to another node when its holder's node stops, under a 
           deadlineMillis: 1_000
         })
         return {
-          leases: leasesOn(tree.coordination, clock, { answerMillis: 1_000 }),
+          leases: leasesOn(tree.coordination, clock),
           start: (context) => {
             context.spawn(CoordinationActor, { args: { tree } })
             context.spawn(candidate, { args: { holder: `${name}#1` } })

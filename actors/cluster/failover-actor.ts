@@ -65,6 +65,7 @@ export interface FailoverArgs {
 }
 
 class Tick extends Schema.TaggedClass<Tick>()("Tick", {}) {}
+const nextTick = new Tick()
 
 /** Something was answered: how the coordinator goes on from there. Made and handled in this process. */
 class Heard extends Schema.TaggedClass<Heard>()("Heard", {
@@ -145,7 +146,7 @@ const act = (state: Coordinator, effects: ReadonlyArray<FailoverEffect>, context
         const { node, orders } = effect
         context.ask(
           context.at(args.agentOf(node)),
-          new ReportRoles({ term, orders }),
+          new ReportRoles({ term, orders }, true),
           answerMillis,
           (answered) => then((at, nowMillis) => at.reported(node, outcomeOf(answered), nowMillis))
         )
@@ -190,7 +191,7 @@ const act = (state: Coordinator, effects: ReadonlyArray<FailoverEffect>, context
     }
   }
   if (core.wakeMillis === Number.POSITIVE_INFINITY) context.cancel("tick")
-  else context.after(Math.max(1, Math.ceil(core.wakeMillis - context.nowMillis())), new Tick(), "tick")
+  else context.after(Math.max(1, Math.ceil(core.wakeMillis - context.nowMillis())), nextTick, "tick")
   return state
 }
 

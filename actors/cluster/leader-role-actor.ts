@@ -10,6 +10,7 @@ import { Cause, Effect, Exit, Option, Schema } from "effect"
 import * as Actor from "#actors/kernel/actor.ts"
 import type { Tagged } from "#actors/kernel/ask.ts"
 import type { InitContext, SpawnArguments } from "#actors/kernel/context.ts"
+import type { Within } from "#actors/kernel/life.ts"
 import { Leases } from "#actors/kernel/ports/leases.ts"
 import { describeCause, type Ended } from "#actors/kernel/ref.ts"
 import { GetLeaderRole, type RoleLost, type RoleTaken, YieldRole } from "#protocols/failover.ts"
@@ -67,13 +68,18 @@ export const leaderRole = <M extends Tagged, A, S>({
     for (const effect of effects) {
       switch (effect._tag) {
         case "Acquire":
-          context.pipe(
-            inTime(leases.acquire(role, holder, rules.ttlMillis), role, "acquire", rules),
-            answerTo(effect.request)
+          context.pipe<Lease, LeaseFault>(
+            leases.acquire(role, holder, rules.ttlMillis),
+            answerTo(effect.request),
+            inTime(role, "acquire", rules)
           )
           break
         case "Renew":
-          context.pipe(inTime(leases.renew(effect.lease), role, "renew", rules), answerTo(effect.request))
+          context.pipe<Lease, LeaseFault>(
+            leases.renew(effect.lease),
+            answerTo(effect.request),
+            inTime(role, "renew", rules)
+          )
           break
         case "Wait":
           context.pipe(leases.freed(role), (exit) => heardOf(effect.request, exit))
@@ -172,23 +178,29 @@ const heardOf = (request: number, exit: Exit.Exit<void, LeasesUnavailable>): Mes
 }
 
 /** Whatever the store promises, the candidate waits no longer than its own rules say. */
-const inTime = <A, E>(
-  asking: Effect.Effect<A, E>,
+const inTime = (
   name: string,
   request: LeasesUnavailable["request"],
   { answerMillis }: LeaderRules
-): Effect.Effect<A, E | LeasesUnavailable> => {
-  const reason = `no answer within ${answerMillis} ms`
-  const onTimeout = () => new LeasesUnavailable({ name, request, reason, definite: false })
-  return Effect.timeoutFail(asking, { duration: answerMillis, onTimeout })
-}
+): Within<LeasesUnavailable> => ({
+  millis: answerMillis,
+  fault: () =>
+    new LeasesUnavailable({
+      name,
+      request,
+      reason: `no answer within ${answerMillis} ms`,
+      definite: false
+    })
+})
 
 /** Empty, or why it could not be given back. */
-const giveBack = (leases: Leases, lease: Lease, rules: LeaderRules): Effect.Effect<string> =>
-  inTime(leases.release(lease), lease.name, "release", rules).pipe(
+const giveBack = (leases: Leases, lease: Lease, rules: LeaderRules): Effect.Effect<string> => {
+  const { fault, millis } = inTime(lease.name, "release", rules)
+  return Effect.timeoutFail(leases.release(lease), { duration: millis, onTimeout: fault }).pipe(
     Effect.as(""),
     Effect.catchTag("LeasesUnavailable", ({ message }) => Effect.succeed(message))
   )
+}
 
 /** Of what fails with defects only, which crash the candidate. */
 const valueOf = <A>(exit: Exit.Exit<A>): A =>

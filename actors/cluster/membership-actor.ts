@@ -7,6 +7,7 @@
  */
 import { Effect, Either, Schema } from "effect"
 import * as Actor from "#actors/kernel/actor.ts"
+import { compileTyped } from "#actors/kernel/codec.ts"
 import type { InitContext, ReplyTo } from "#actors/kernel/context.ts"
 import { Datagrams } from "#actors/kernel/ports/datagrams.ts"
 import { Describe, Leave, Members, type Metadata, Packet } from "#protocols/membership.ts"
@@ -131,5 +132,4 @@ const step = (membership: Membership, event: SwimEvent, context: Context): Membe
   return membership
 }
 
-const decodePacket = Schema.decodeUnknownEither(Packet)
-const encodePacket = Schema.encodeSync(Packet)
+const { decode: decodePacket, encode: encodePacket } = compileTyped(Packet)

@@ -27,6 +27,11 @@ export interface Codec {
   readonly decode: (encoded: unknown) => Either.Either<unknown, string>
 }
 
+export interface TypedCodec<A, I> {
+  readonly encode: (value: A) => I
+  readonly decode: (encoded: unknown) => Either.Either<A, string>
+}
+
 const codecs = new WeakMap<Schema.Schema.AnyNoContext, Codec>()
 
 export const compile = (schema: Schema.Schema.AnyNoContext): Codec => {
@@ -37,6 +42,10 @@ export const compile = (schema: Schema.Schema.AnyNoContext): Codec => {
   }
   return codec
 }
+
+/** The same with the types that its schema states: this is the one place that knows they are right. */
+export const compileTyped = <A, I>(schema: Schema.Schema<A, I>): TypedCodec<A, I> =>
+  compile(schema) as TypedCodec<A, I>
 
 const newCodec = (schema: Schema.Schema.AnyNoContext): Codec => {
   const encode = parser(schema.ast, "encode")

@@ -246,6 +246,27 @@ test("the outcome of a piped effect comes as a message, success or failure, whil
   t.deepEqual([...exits].sort(), ["defect", "failure", "slow"])
 })
 
+test("a piped effect that takes longer than it may is interrupted, and fails as whoever piped it says", (t) => {
+  const { exits, times } = played((context, note, exits) => {
+    const piped = (exit: Exit.Exit<string, string>) => {
+      exits.push(Exit.isSuccess(exit) ? exit.value : Cause.squash(exit.cause))
+      return new Do({ act: "piped" })
+    }
+    const within = { millis: 500, fault: () => "too late" }
+    return {
+      begin: () => {
+        context().pipe(Effect.as(Effect.sleep("100 millis"), "in time"), piped, within)
+        context().pipe(Effect.as(Effect.sleep("1 second"), "slow"), piped, within)
+        context().pipe(Effect.interrupt, piped, within)
+      },
+      piped: note
+    }
+  })
+  t.deepEqual(times, ["piped 0", "piped 100", "piped 500"])
+  t.like(exits, { 1: "in time", 2: "too late" })
+  t.regex(String(exits[0]), /interrupted/i)
+})
+
 test("piped effects are interrupted when their life ends, and tell the next one nothing", (t) => {
   const log = onStage((system) =>
     Effect.gen(function* () {

@@ -21,6 +21,7 @@ import type { Answered, Failure, Request, Success, Tagged } from "./ask.ts"
 import { askWith, toMillis } from "./ask.ts"
 import type { Instance } from "./instance.ts"
 import { injectCrash, introspect, operateOwn } from "./introspection.ts"
+import type { Within } from "./life.ts"
 import { type OwnRequest, runtimeMetrics, setLogLevel } from "./operations.ts"
 import { Peer, type PeerOptions } from "./peer.ts"
 import type { ActorRef, Ended } from "./ref.ts"
@@ -90,10 +91,14 @@ export interface InitContext<Message extends Tagged, Services = never> {
   every(interval: Duration.DurationInput, message: Message, key?: string): void
   cancel(key: string): void
 
-  /** Runs the effect beside the mailbox; its outcome comes back as a message. Interrupted when this life ends. */
+  /**
+   * Runs the effect beside the mailbox; its outcome comes back as a message. Interrupted when this life ends, and
+   * when it takes longer than it may.
+   */
   pipe<A, E>(
     effect: Effect.Effect<A, E, Services | Scope.Scope>,
-    toMessage: (exit: Exit.Exit<A, E>) => Message
+    toMessage: (exit: Exit.Exit<A, E>) => Message,
+    within?: Within<E>
   ): void
   /** Asks without a fiber; the outcome comes back as a message. */
   ask<Asked extends Request>(
@@ -228,10 +233,14 @@ export class ContextOf implements ActorContext<Tagged, unknown, unknown> {
     this.#instance.life().cancelTimer(key)
   }
 
-  pipe<A, E>(effect: Effect.Effect<A, E, unknown>, toMessage: (exit: Exit.Exit<A, E>) => Tagged) {
+  pipe<A, E>(
+    effect: Effect.Effect<A, E, unknown>,
+    toMessage: (exit: Exit.Exit<A, E>) => Tagged,
+    within?: Within<E>
+  ) {
     const { asked, system } = this.#instance
     const traced = asked?.span === undefined ? effect : partOf(effect, asked, system.spans)
-    this.#instance.life().pipe(traced, toMessage)
+    this.#instance.life().pipe(traced, toMessage, within)
   }
   ask<Asked extends Request>(
     ref: ActorRef<Asked>,

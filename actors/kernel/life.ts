@@ -5,12 +5,12 @@
  * Most actors hold none of it, so an instance makes its `Life` when it first needs one.
  */
 
-import { Context, Effect, type Exit, Fiber, FiberId, Runtime, Scope } from "effect"
+import { Context, Effect, Exit, Fiber, FiberId, Runtime, Scope } from "effect"
 import { StashFull } from "#protocols/runtime.ts"
 import type { Ask, Tagged } from "./ask.ts"
 import type { Instance } from "./instance.ts"
 import { type ActorRef, type Ended, isAbnormal, type Watcher } from "./ref.ts"
-import { Timer } from "./timer-wheel.ts"
+import { Callback, Timer } from "./timer-wheel.ts"
 
 const timersMax = 10_000
 
@@ -60,6 +60,12 @@ export class Outcome {
   constructor(toMessage: () => Tagged) {
     this.toMessage = toMessage
   }
+}
+
+/** How long an effect may take, and what it fails with when it takes longer. A timer, where `Effect.timeout` is two fibers. */
+export interface Within<E> {
+  readonly millis: number
+  readonly fault: () => E
 }
 
 export class Life {
@@ -153,15 +159,28 @@ export class Life {
     else this.#disposers.push(dispose)
   }
 
-  pipe<A, E>(effect: Effect.Effect<A, E, unknown>, toMessage: (exit: Exit.Exit<A, E>) => Tagged): void {
+  pipe<A, E>(
+    effect: Effect.Effect<A, E, unknown>,
+    toMessage: (exit: Exit.Exit<A, E>) => Tagged,
+    within?: Within<E>
+  ): void {
     if (this.over) return
     const fiber = Runtime.runFork(this.runtime())(effect)
     const done = fiber.unsafePoll()
     if (done !== null) return this.outcome(() => toMessage(done))
     this.#fibers.add(fiber)
+    let isLate = false
+    const deadline = new Callback(() => {
+      isLate = true
+      fiber.unsafeInterruptAsFork(FiberId.none)
+    })
+    const { timers } = this.instance.system
+    if (within !== undefined) timers.start(deadline, within.millis)
     fiber.addObserver((exit) => {
       this.#fibers.delete(fiber)
-      this.outcome(() => toMessage(exit))
+      timers.cancel(deadline)
+      const late = isLate && Exit.isInterrupted(exit) ? within : undefined
+      this.outcome(() => toMessage(late === undefined ? exit : Exit.fail(late.fault())))
     })
   }
 

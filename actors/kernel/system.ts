@@ -259,14 +259,17 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
 
   /** The root's own path may have several parts: that of a cell is its place in the whole tree. */
   #find(path: string): Instance | NoSuchActor {
+    const rootPath = this.#root.path
+    if (path === rootPath) return this.#root
+    if (!path.startsWith(rootPath) || path[rootPath.length] !== "/") return absentBelow(this.#root, path)
     let at = this.#root
-    const absent = () =>
-      new NoSuchActor({ path, nearest: at.path, children: [...(at.children?.keys() ?? [])] })
-    if (path === at.path) return at
-    if (!path.startsWith(`${at.path}/`)) return absent()
-    for (const name of path.slice(at.path.length + 1).split("/")) {
-      const child = at.children?.get(name)
-      if (child === undefined) return absent()
+    // Each message from another node is looked up here: without an array of its steps.
+    for (let end = rootPath.length; end < path.length; ) {
+      const from = end + 1
+      const next = path.indexOf("/", from)
+      end = next < 0 ? path.length : next
+      const child = at.children?.get(path.slice(from, end))
+      if (child === undefined) return absentBelow(at, path)
       at = child
     }
     return at
@@ -285,6 +288,9 @@ export class ActorSystem<in RootMessage extends Tagged = never> {
     return found
   }
 }
+
+const absentBelow = (nearest: Instance, path: string): NoSuchActor =>
+  new NoSuchActor({ path, nearest: nearest.path, children: [...(nearest.children?.keys() ?? [])] })
 
 /** `Actor` has checked that the services cover what each actor needs; from here on nobody names them. */
 const forgetServices = <S>(

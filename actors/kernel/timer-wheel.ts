@@ -51,6 +51,8 @@ export class TimerWheel {
   #nowMillis: number
   #sequence = 0
   #size = 0
+  /** Before that nothing is due and nothing has to move; it may prove to be too early. */
+  #stepMillis = Number.POSITIVE_INFINITY
   readonly #heads = new Array<Timer | undefined>(levels * slotsPerLevel).fill(undefined)
   /** Two words a level: which of its slots hold a timer. */
   readonly #occupied = new Int32Array(levels * 2)
@@ -127,13 +129,12 @@ export class TimerWheel {
 
   /** Fires all timers due until `untilMillis`, that included, in the order of their time. */
   advance(untilMillis: number): void {
-    for (;;) {
-      const nextMillis = this.#nextStepMillis()
-      if (nextMillis === undefined || nextMillis > untilMillis) break
+    while (this.#stepMillis <= untilMillis) {
+      const nextMillis = this.#nextStepMillis() ?? Number.POSITIVE_INFINITY
+      this.#stepMillis = nextMillis
+      if (nextMillis > untilMillis) break
       this.#nowMillis = nextMillis
-      for (let level = levels - 1; level > 0; level--) {
-        if (nextMillis % units[level]! === 0) this.#cascade(level)
-      }
+      if (nextMillis % slotsPerLevel === 0) this.#cascadeAll(nextMillis)
       this.#fireSlot(nextMillis % slotsPerLevel)
     }
     if (untilMillis > this.#nowMillis) this.#nowMillis = untilMillis
@@ -153,6 +154,7 @@ export class TimerWheel {
     if (head !== undefined) head.previous = timer
     this.#heads[slot] = timer
     this.#occupied[slot >> 5]! |= 1 << (slot & 31)
+    this.#stepMillis = Math.min(this.#stepMillis, Math.floor(dueMillis / units[level]!) * units[level]!)
   }
 
   #unlink(timer: Timer): void {
@@ -180,6 +182,10 @@ export class TimerWheel {
       timer = next
     }
     return taken
+  }
+
+  #cascadeAll(atMillis: number): void {
+    for (let level = levels - 1; level > 0; level--) if (atMillis % units[level]! === 0) this.#cascade(level)
   }
 
   #cascade(level: number): void {

@@ -105,6 +105,41 @@ test("a leader that is cut off answers no read, and refuses it when it steps dow
   t.deepEqual(group.reads, [{ _tag: "Refused", read: 7, reason: "LeaderLost" }])
 })
 
+test("heartbeats to those who need nothing are rarely answered, and always by one who is missed or behind", (t) => {
+  const group = started()
+  group.pass(1_000)
+  const answersIn = (millis: number, from: number) => {
+    group.sent.length = 0
+    group.pass(millis)
+    return group.sent.filter((message) => message._tag === "HeartbeatReply" && message.from === from).length
+  }
+  t.is(answersIn(3_000, 2), 10)
+  group.drops = ({ from }) => from === 2
+  t.true(answersIn(1_000, 2) >= 7)
+  group.drops = ({ _tag }) => _tag === "Append"
+  group.propose(1)
+  t.is(answersIn(1_000, 3), 10)
+  t.is(group.raft(1).role, "leader")
+})
+
+test("a follower is at rest after a heartbeat that tells it nothing, and not after one that tells of a commit", (t) => {
+  const group = started()
+  group.pass(1_000)
+  const follower = group.raft(2)
+  const beat = { _tag: "Heartbeat", from: 1, to: 2, term: follower.term, round: 0, quiesce: false } as const
+  follower.step({ _tag: "Received", message: { ...beat, commit: follower.commit } }, group.nowMillis)
+  t.true(follower.isAtRest)
+  t.is(follower.take(group.nowMillis), undefined)
+  group.drops = ({ _tag }) => _tag === "Heartbeat"
+  group.propose(1)
+  group.settle()
+  t.true(follower.isAtRest)
+  follower.step({ _tag: "Received", message: { ...beat, commit: follower.commit + 1 } }, group.nowMillis)
+  t.false(follower.isAtRest)
+  t.is(follower.take(group.nowMillis)?.committed.length, 1)
+  t.false(group.raft(1).isAtRest)
+})
+
 test("under a lease a read takes no message, and none is served after a transfer was tried", (t) => {
   const group = started({ clockDriftMax: 0.1 })
   group.pass(150)

@@ -8,6 +8,9 @@
  *
  * A leader that has not heard of a quorum for T steps down, since its followers may have chosen another. One
  * that is removed leads until that is committed, counting itself for nothing, and hands over.
+ *
+ * Heartbeats go out at their interval, but of a follower that needs nothing only every few are to be answered: round 0
+ * wants no answer. One that is not heard of is asked with each.
  */
 import { check } from "./raft-check.ts"
 import { leaseMillis } from "./raft-config.ts"
@@ -292,11 +295,19 @@ export class Leader {
         to,
         term,
         commit: progress.commitSent,
-        round,
+        round: quiesce || this.#wantsAnswer(progress, nowMillis) ? round : 0,
         quiesce: quiesce && !progress.isDown
       })
     }
     this.#confirmReads()
+  }
+
+  /** An answer tells nothing new of one that has all of the log and was heard of a moment ago. */
+  #wantsAnswer({ heardMillis, match, state }: Progress, nowMillis: number): boolean {
+    const { config, log } = this.#replica
+    const isCaughtUp = state === "replicate" && match === log.lastIndex
+    const isAsked = this.reads.size > 0 || leaseMillis(config) > 0
+    return isAsked || !isCaughtUp || nowMillis - heardMillis >= config.electionMillis / 4
   }
 
   #heard(from: NodeId, round: number, nowMillis: number): Progress | undefined {

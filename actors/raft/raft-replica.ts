@@ -120,6 +120,12 @@ export class Replica {
     return this.#writes.length === 0 && this.#pages.length === 0 && this.#applyingIndex === this.log.lastIndex
   }
 
+  /** There is nothing to take. */
+  get isAtRest(): boolean {
+    const isApplied = this.#applyingIndex >= Math.min(this.#commit, this.#durableIndex)
+    return isApplied && this.#handedIndex === this.log.lastIndex && this.out.isEmpty
+  }
+
   get isVoter(): boolean {
     return this.membership.isVoter(this.id)
   }

@@ -162,6 +162,12 @@ export class Raft {
     return Math.min(this.#clock.deadlineMillis, this.#forwarded.wakeMillis)
   }
 
+  /** There is nothing to take before `wakeMillis`, as after most heartbeats; a leader is never sure of that. */
+  get isAtRest(): boolean {
+    const mayAct = this.#leadership !== undefined || this.#forwarded.size > 0
+    return !mayAct && this.#isTold && this.#replica.isAtRest
+  }
+
   get status(): RaftStatus {
     const { commit, durableIndex, id, log, membership, snapshot, term } = this.#replica
     return {
@@ -287,9 +293,13 @@ export class Raft {
     return membership.voters.length === 1 && membership.voters[0] === id && !membership.isJoint
   }
 
-  #roleChange(): RoleChange | undefined {
+  get #isTold(): boolean {
     const { leader, role, term } = this.#told
-    if (leader === this.#leader && role === this.role && term === this.term) return undefined
+    return leader === this.#leader && role === this.role && term === this.term
+  }
+
+  #roleChange(): RoleChange | undefined {
+    if (this.#isTold) return undefined
     this.#told = { role: this.role, term: this.term, leader: this.#leader }
     return this.#told
   }
@@ -386,7 +396,6 @@ export class Raft {
   // Receiving
 
   #receive(message: Message, nowMillis: number): void {
-    const { out } = this.#replica
     const { from, term } = message
     if (message.to !== this.id) return
     if (message._tag === "Vote" && !message.transfer && this.#sticksTo(from, nowMillis)) {
@@ -400,15 +409,7 @@ export class Raft {
       if (!isAboutNext) this.#becomeFollower(term, isFromLeader(message) ? from : nobody, nowMillis)
     } else if (term < this.term) {
       // A leader of old, or one who asks in its ignorance, learns of the term.
-      if (isFromLeader(message))
-        out.send({
-          _tag: "HeartbeatReply",
-          from: this.id,
-          to: from,
-          term: this.term,
-          round: 0,
-          quiesced: false
-        })
+      if (isFromLeader(message)) this.#answerAwake(from)
       else if (message._tag === "Vote") this.#replyVote(message, false)
       else if (message._tag === "ReadIndex") this.#refuseRead(message)
       return
@@ -461,16 +462,13 @@ export class Raft {
     this.#leadership?.wake(nowMillis)
     if (this.#leadership !== undefined || !this.#clock.isStopped) return
     this.#clock.heard(nowMillis)
-    const { id, out } = this.#replica
-    if (this.#leader !== nobody)
-      out.send({
-        _tag: "HeartbeatReply",
-        from: id,
-        to: this.#leader,
-        term: this.term,
-        round: 0,
-        quiesced: false
-      })
+    if (this.#leader !== nobody) this.#answerAwake(this.#leader)
+  }
+
+  /** Tells a leader the term, and that it is not asleep. It confirms no round. */
+  #answerAwake(to: NodeId): void {
+    const { id, out, term } = this.#replica
+    out.send({ _tag: "HeartbeatReply", from: id, to, term, round: 0, quiesced: false })
   }
 
   #vote(message: Vote, nowMillis: number): void {

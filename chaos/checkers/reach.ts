@@ -86,6 +86,7 @@ const changedBy = (before: Situation, action: Action): Partial<Situation> => {
   const { broken, cuts, down, paused, starting, voters } = before
   switch (action._tag) {
     case "PowerOff":
+    case "ShutDown":
     case "Kill":
     case "Stop":
       return {

@@ -15,6 +15,8 @@ const Share = Schema.Number.pipe(Schema.between(0, 1))
 export class PowerOff extends Schema.TaggedClass<PowerOff>()("PowerOff", { node: Node }) {}
 /** It boots, and the node on it starts. */
 export class PowerOn extends Schema.TaggedClass<PowerOn>()("PowerOn", { node: Node }) {}
+/** The machine is told to shut down, and is off when that is done: its node ends in order, its disk is written. */
+export class ShutDown extends Schema.TaggedClass<ShutDown>()("ShutDown", { node: Node }) {}
 /** `kill -9` of the node's process: what the kernel has stays, and its connections are closed. */
 export class Kill extends Schema.TaggedClass<Kill>()("Kill", { node: Node }) {}
 /** In order, as an operator stops it. */
@@ -101,6 +103,7 @@ export class ReplaceNode extends Schema.TaggedClass<ReplaceNode>()("ReplaceNode"
 export const Action = Schema.Union(
   PowerOff,
   PowerOn,
+  ShutDown,
   Kill,
   Stop,
   Start,
@@ -133,6 +136,8 @@ export const describeAction = (action: Action): string => {
       return `the power of ${action.node} is cut`
     case "PowerOn":
       return `${action.node} has power again`
+    case "ShutDown":
+      return `${action.node} shuts down`
     case "Kill":
       return `${action.node} is killed`
     case "Stop":

@@ -27,6 +27,7 @@ import {
   ReplaceNode,
   Reset,
   Resume,
+  ShutDown,
   SlowDisk,
   Start,
   Stop
@@ -106,7 +107,16 @@ export const kill = (target: Target): Fault => ({
   end: each((node) => new Start({ node }))
 })
 
-/** For comparison: an end that loses nothing and tells everybody. */
+/** For comparison: a machine that goes off in order loses nothing, and its node tells everybody. */
+export const orderlyShutdown = (target: Target): Fault => ({
+  name: "orderly shutdown",
+  target,
+  needs: ["ShutDown", "PowerOn"],
+  begin: each((node) => new ShutDown({ node })),
+  end: each((node) => new PowerOn({ node }))
+})
+
+/** The same of the node alone. */
 export const orderlyStop = (target: Target): Fault => ({
   name: "orderly stop",
   target,

@@ -36,7 +36,7 @@ export const mutations: ReadonlyArray<Mutation> = [
         to: "        if (fault !== undefined) this.#fail(fault)\n"
       }
     ],
-    scenarios: ["all-power-loss"],
+    scenarios: ["power-loss-mid-flush"],
     // Revisions that clients were told go back, too, when the writes that made them are gone.
     foundBy: [
       "acknowledged writes",
@@ -46,7 +46,7 @@ export const mutations: ReadonlyArray<Mutation> = [
       "watches complete",
       "fences hold"
     ],
-    seedsMax: 100
+    seedsMax: 20
   },
   {
     bug: "a leader answers reads without asking a quorum whether it still leads",

@@ -15,19 +15,27 @@ import { majorityPartition } from "./majority-partition.ts"
 import { memoryPressureOnLeader } from "./memory-pressure.ts"
 import { minorityPartition } from "./minority-partition.ts"
 import { oneWayPartition } from "./one-way-partition.ts"
+import { orderlyShutdownOfLeader } from "./orderly-shutdown.ts"
 import { pausedLeader } from "./paused-leader.ts"
+import { powerLossMidFlush } from "./power-loss-mid-flush.ts"
 import { randomHour } from "./random-hour.ts"
 import { replaceNodeUnderFire } from "./replace-node-under-fire.ts"
 import { roleFailover } from "./role-failover.ts"
 import { rollingPowerLoss } from "./rolling-power-loss.ts"
 import type { Scenario } from "./scenario.ts"
 import { slowDiskOfLeader } from "./slow-disk.ts"
+import { smoke } from "./smoke.ts"
+import { threeBlows } from "./three-blows.ts"
 
 export const scenarios: ReadonlyArray<Scenario> = [
+  smoke,
+  threeBlows,
   leaderKill,
   leaderPowerLoss,
   allPowerLoss,
+  powerLossMidFlush,
   rollingPowerLoss,
+  orderlyShutdownOfLeader,
   minorityPartition,
   majorityPartition,
   bridgePartition,

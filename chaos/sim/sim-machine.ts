@@ -87,6 +87,15 @@ export class SimMachine {
     this.disk.powerOff()
   }
 
+  /** The process ends in order first. */
+  get shutDown(): Effect.Effect<void> {
+    return Effect.gen(this, function* () {
+      yield* Effect.forkDaemon(this.stop)
+      while (this.#process !== undefined) yield* Effect.sleep(lookMillis)
+      this.powerOff()
+    })
+  }
+
   get powerOn(): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.#hasPower) return Effect.void

@@ -52,6 +52,8 @@ const carriedOut = ({ links, machines, note }: Struck, action: Action): Effect.E
         machine.powerOff()
         return machine.powerOn
       })
+    case "ShutDown":
+      return at(action.node, (machine) => machine.shutDown)
     case "Kill":
       return at(action.node, (machine) => machine.kill())
     case "Stop":

@@ -18,6 +18,7 @@ import {
   PowerOff,
   PowerOn,
   Resume,
+  ShutDown,
   Start,
   Stop
 } from "#chaos/faults/action.ts"
@@ -203,6 +204,21 @@ test("a process that is killed, or is stopped in order, stays down until it is s
       })
     )
   }
+})
+
+test("a machine that is shut down is off when that is done, and has all of it when it is on again", (t) => {
+  inCluster(2, (world) =>
+    Effect.gen(function* () {
+      t.true(Either.isRight(yield* put(world, "node03", "a", "1")))
+      yield* world.strike(new ShutDown({ node: "node03" }))
+      yield* world.strike(new ShutDown({ node: "node03" }))
+      yield* Effect.sleep("30 seconds")
+      t.is(yield* get(world, "node03", "a"), undefined)
+      yield* world.strike(new PowerOn({ node: "node03" }))
+      yield* awaiting("it serves again", get(world, "node03", "a"))
+      t.deepEqual(world.complaints(), [])
+    })
+  )
 })
 
 test("a node that stands still is given up, and goes on where it was", (t) => {

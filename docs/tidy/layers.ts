@@ -20,7 +20,7 @@ export interface Layer {
 }
 
 /** Tests, benchmarks, and the snippets of the documents: they import anything, and nothing imports them. */
-export const leaf = /\.(test|bench)\.ts$|^docs\/(?!(tidy|messages)\/)/
+export const leaf = /\.(test|bench)\.ts$|^docs\/(?!(tidy|messages|fixtures)\/)/
 
 /** What tests put into processes of their own: as free as tests, but imported by them. */
 export const fixture = /\/fixtures\//
@@ -76,7 +76,7 @@ export const layers: ReadonlyArray<Layer> = [
   {
     // Makes the package; nothing in it.
     files: /^supervisors\/package\//,
-    imports: ["package.json"],
+    imports: ["supervisors/package/", "package.json", "package-lock.json"],
     packages: ["node:"]
   },
   {

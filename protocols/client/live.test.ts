@@ -14,16 +14,8 @@ import { ActorCrashed, LinkLost } from "../delivery.ts"
 import { NeedsTls, Unauthenticated, Unreachable } from "../links.ts"
 import { about } from "../message.ts"
 import * as Client from "./client.ts"
-import {
-  Blob,
-  GetTime,
-  liveNode,
-  Overwound,
-  operatorToken,
-  Strike,
-  Struck,
-  Wind
-} from "./fixtures/live-node.ts"
+import { Blob, GetTime, Overwound, Strike, Struck, Wind } from "./fixtures/clock-messages.ts"
+import { liveNode, operatorToken } from "./fixtures/live-node.ts"
 import { connect } from "./promises.ts"
 
 const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> =>

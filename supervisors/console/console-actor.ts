@@ -4,7 +4,7 @@
  * It dies alone. A port that is taken is tried again, less and less often, while the node does its work; a crash cuts
  * pages off, which come back by themselves and stay logged in.
  */
-import { Effect, Exit, Option, Schema } from "effect"
+import { Effect, Exit, FiberSet, Option, Schema } from "effect"
 import * as Actor from "#actors/kernel/actor.ts"
 import type { ActorContext, InitContext } from "#actors/kernel/context.ts"
 import { describeCause } from "#actors/kernel/ref.ts"
@@ -60,6 +60,7 @@ export const Console = Actor.make("console", {
           talk.close("the console was stopped")
         })
       )
+      const perform = yield* FiberSet.makeRuntimePromise()
       const desk = new ConsoleDesk({
         node: args.node,
         cluster: args.cluster,
@@ -69,7 +70,8 @@ export const Console = Actor.make("console", {
         watch,
         nowMillis: () => context.nowMillis(),
         wallMillis: () => context.wallMillis(),
-        audit: (line) => context.log("info", line)
+        audit: (line) => context.log("info", line),
+        perform
       })
       context.self.tell(new Open())
       context.every(tickMillis, new Tick())

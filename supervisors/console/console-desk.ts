@@ -7,28 +7,23 @@
  *   GET  /api/session    whether there is one
  *   GET  /api/stream     nodes, trees and events, from now on
  *   POST /api/ask        one message to one actor, and its answer
+ *   GET  /api/actions    what an operator can do, as a shell has it
+ *   POST /api/act        one of these: what it will do, and then doing it
  *
  * Who asks is who the token says, in a session or as a bearer. Messages pass the gate that shells pass, which also
  * writes into them who sent them; what does more than look is logged with that name.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { Either, Option, Schema } from "effect"
+import { type Effect, Either, Option, Schema } from "effect"
 import { Gate } from "#actors/kernel/gate.ts"
 import type { Peer, PeerOptions } from "#actors/kernel/peer.ts"
 import { catalogue } from "#protocols/catalogue.ts"
 import { DeliveryFault } from "#protocols/delivery.ts"
 import type { Identity } from "#protocols/links.ts"
 import { about } from "#protocols/message.ts"
+import { isAskedOnLoopback } from "../http-port.ts"
 import { type ClusterWatch, viewersMax } from "./cluster-watch.ts"
-import {
-  cookieOf,
-  isAskedOnLoopback,
-  isFromOurPage,
-  isSentByPage,
-  readJson,
-  refuse,
-  respond
-} from "./http-door.ts"
+import { cookieOf, isFromOurPage, isSentByPage, readJson, refuse, respond } from "./http-door.ts"
 import { type Ended, NodeTalk } from "./node-talk.ts"
 import type { AskAnswer } from "./page/wire.ts"
 import { pageFile } from "./page-files.ts"
@@ -46,10 +41,14 @@ export interface DeskOptions {
   readonly nowMillis: () => number
   readonly wallMillis: () => number
   readonly audit: (line: string) => void
+  /** Runs to its end, unless the console stops before. */
+  readonly perform: <A>(task: Effect.Effect<A>) => Promise<A>
 }
 
 /** Requests to actors that are under way, of all pages. */
 const askingMax = 64
+/** Actions under way; each may take minutes. */
+const actingMax = 16
 const deadlineMillisDefault = 5_000
 const deadlineMillisMax = 30_000
 
@@ -63,6 +62,13 @@ const AskBody = Schema.Struct({
 })
 const decodeAsk = Schema.decodeUnknownOption(AskBody)
 
+const ActBody = Schema.Struct({
+  name: Schema.String.pipe(Schema.maxLength(100)),
+  fields: Schema.Record({ key: Schema.String, value: Schema.String }),
+  confirmed: Schema.Boolean
+})
+const decodeAct = Schema.decodeUnknownOption(ActBody)
+
 /** Everything that nodes publish, but for what every start of an actor would bring. */
 const eventTags: ReadonlyArray<string> = [...catalogue.values()]
   .filter((message) => about(message).event && message._tag !== "ActorStarted")
@@ -73,6 +79,7 @@ export class ConsoleDesk {
   /** Part of the cookie's name: the consoles of several nodes on one machine share a cookie jar. */
   port = 0
   #asking = 0
+  #acting = 0
 
   constructor(options: DeskOptions) {
     this.#options = options
@@ -97,6 +104,10 @@ export class ConsoleDesk {
         return this.#stream(request, response)
       case "POST /api/ask":
         return this.#ask(request, response)
+      case "GET /api/actions":
+        return this.#actions(request, response)
+      case "POST /api/act":
+        return this.#act(request, response)
       default:
         return refuse(response, 404, "there is no such thing here")
     }
@@ -201,6 +212,8 @@ export class ConsoleDesk {
       isLoggedIn: () => session === undefined || sessions.tokenOf(session, nowMillis()) !== undefined
     })
     response.once("close", () => watch.leave(viewer))
+    // Who it is took a while: the page may have gone meanwhile, and nothing would say so again.
+    if (response.destroyed) return viewer.talk.close("the page was closed")
     viewer.begin({
       node,
       cluster,
@@ -240,6 +253,34 @@ export class ConsoleDesk {
     } finally {
       this.#asking--
       talk.close("it was answered")
+    }
+  }
+
+  // Acting
+
+  async #actions(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if ((await this.#identify(request, response)) === undefined) return
+    const { actions } = await import("./act-desk.ts")
+    respond(response, 200, actions)
+  }
+
+  async #act(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const identity = await this.#identify(request, response)
+    if (identity === undefined) return
+    const body = await readJson(request)
+    if ("problem" in body) return refuse(response, 400, body.problem)
+    const order = decodeAct(body.value)
+    if (Option.isNone(order)) {
+      return refuse(response, 400, "the body has to be the name of an action, its fields and confirmed")
+    }
+    const { act } = await import("./act-desk.ts")
+    if (this.#acting >= actingMax) return refuse(response, 503, "too much is done at once: try again")
+    this.#acting++
+    try {
+      const answer = await this.#options.perform(act({ ...this.#options, identity }, order.value, response))
+      if (answer !== undefined && !response.headersSent) respond(response, 200, answer)
+    } finally {
+      this.#acting--
     }
   }
 

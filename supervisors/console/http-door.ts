@@ -5,9 +5,10 @@
  * A browser that runs somebody else's page can reach this port too. So what is asked must be asked by that name of
  * this machine which no name server can give to others, and what does something must come from our own page.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import { Effect, type Scope } from "effect"
-import { ListenFailed } from "#protocols/links.ts"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Effect, Scope } from "effect"
+import type { ListenFailed } from "#protocols/links.ts"
+import { openHttpPort } from "../http-port.ts"
 
 export const connectionsMax = 256
 export const bodyBytesMax = 64 * 1024
@@ -24,41 +25,28 @@ export interface DoorOptions {
 }
 
 /** Serves for as long as the scope is open, and gives the port. */
-export const openDoor = (options: DoorOptions): Effect.Effect<number, ListenFailed, Scope.Scope> =>
-  Effect.map(
-    Effect.acquireRelease(listening(options), (server) =>
-      Effect.sync(() => {
-        server.close()
-        server.closeAllConnections()
+export const openDoor = ({
+  broke,
+  host,
+  port,
+  serve
+}: DoorOptions): Effect.Effect<number, ListenFailed, Scope.Scope> =>
+  openHttpPort({
+    host,
+    port,
+    connectionsMax,
+    headerBytesMax: 16 * 1024,
+    headersMillisMax: 10_000,
+    requestMillisMax: 15_000,
+    idleMillisMax: 5_000,
+    serve: (request, response) => {
+      harden(response)
+      serve(request, response).catch((cause: unknown) => {
+        broke(cause)
+        if (response.headersSent) response.destroy()
+        else refuse(response, 500, "the console could not answer; see the log of the node")
       })
-    ),
-    (server) => {
-      const address = server.address()
-      return typeof address === "object" && address !== null ? address.port : options.port
     }
-  )
-
-const listening = ({ broke, host, port, serve }: DoorOptions): Effect.Effect<Server, ListenFailed> =>
-  Effect.async((resume) => {
-    const server = createServer(
-      { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 5_000 },
-      (request, response) => {
-        harden(response)
-        serve(request, response).catch((cause: unknown) => {
-          broke(cause)
-          if (response.headersSent) response.destroy()
-          else refuse(response, 500, "the console could not answer; see the log of the node")
-        })
-      }
-    )
-    server.maxConnections = connectionsMax
-    server.on("clientError", (_cause, socket) => socket.destroy())
-    server.once("error", (cause) => {
-      const code = "code" in cause ? cause.code : undefined
-      const reason = code === "EADDRINUSE" ? "the port is in use" : cause.message
-      resume(Effect.fail(new ListenFailed({ address: `${host}:${port}`, reason })))
-    })
-    server.listen(port, host, () => resume(Effect.succeed(server)))
   })
 
 /** Nothing but our own files, no frames around us, nothing told to others. */
@@ -86,11 +74,6 @@ const harden = (response: ServerResponse): void => {
   response.setHeader("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
   response.setHeader("cache-control", "no-store")
 }
-
-const loopback = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?$/
-
-/** Asked by a name of the loopback, whatever port a tunnel gave it. */
-export const isAskedOnLoopback = ({ headers }: IncomingMessage): boolean => loopback.test(headers.host ?? "")
 
 /** From our own page, or from no page at all. Other ports of this machine are the same site, but not the same origin. */
 export const isFromOurPage = ({ headers }: IncomingMessage): boolean => {

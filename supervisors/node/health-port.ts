@@ -10,11 +10,11 @@
  * takes no orders. On the loopback it answers nobody who asks by another name: a page of the web may have had a name of
  * its own point there. Bounded in connections, in time and in work: answers are at most a second old and made once.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import { Effect, type Scope } from "effect"
-import { ListenFailed } from "#protocols/links.ts"
+import type { ListenFailed } from "#protocols/links.ts"
 import { expositionType } from "#protocols/wire/prometheus-text.ts"
-import { isAskedOnLoopback } from "../console/http-door.ts"
+import { isAskedOnLoopback, openHttpPort } from "../http-port.ts"
 import { liveText, readyText } from "./health.ts"
 import type { NodeWatch } from "./node-watch.ts"
 
@@ -24,8 +24,6 @@ const offset = 10
 export const healthPortBeside = (consolePort: number): number =>
   consolePort === 0 ? 0 : consolePort + offset
 
-const portMax = 65_535
-const connectionsMax = 64
 const patienceMillis = 5_000
 
 export interface HealthPortOptions {
@@ -40,37 +38,21 @@ export const openHealthPort = (
   watch: NodeWatch
 ): Effect.Effect<string, ListenFailed, Scope.Scope> =>
   Effect.map(
-    Effect.acquireRelease(listening(host, port, watch), (server) =>
-      Effect.sync(() => {
-        server.close()
-        server.closeAllConnections()
-      })
-    ),
-    (server) => {
-      const address = server.address()
-      return `${host}:${typeof address === "object" && address !== null ? address.port : port}`
-    }
+    openHttpPort({
+      host,
+      port,
+      connectionsMax: 64,
+      headerBytesMax: 8 * 1024,
+      headersMillisMax: patienceMillis,
+      requestMillisMax: patienceMillis,
+      idleMillisMax: patienceMillis,
+      serve: (request, response) => {
+        if (isMeant(host, request)) answer(request, response, watch)
+        else say(response, 421, `it is asked as ${host} or localhost\n`)
+      }
+    }),
+    (opened) => `${host}:${opened}`
   )
-
-const listening = (host: string, port: number, watch: NodeWatch): Effect.Effect<Server, ListenFailed> =>
-  Effect.async((resume) => {
-    const limits = { maxHeaderSize: 8 * 1024, headersTimeout: patienceMillis, requestTimeout: patienceMillis }
-    const server = createServer({ ...limits, keepAliveTimeout: patienceMillis }, (request, response) => {
-      if (isMeant(host, request)) answer(request, response, watch)
-      else say(response, 421, `it is asked as ${host} or localhost\n`)
-    })
-    server.maxConnections = connectionsMax
-    server.on("clientError", (_cause, socket) => socket.destroy())
-    const failed = (reason: string) =>
-      resume(Effect.fail(new ListenFailed({ address: `${host}:${port}`, reason })))
-    // Ten above a console's port may be beyond the last.
-    if (port > portMax) return failed(`the last port there is, is ${portMax}`)
-    server.once("error", (cause) => {
-      const code = "code" in cause ? cause.code : undefined
-      failed(code === "EADDRINUSE" ? "the port is in use" : cause.message)
-    })
-    server.listen(port, host, () => resume(Effect.succeed(server)))
-  })
 
 /** All of 127.0.0.0/8 is the loopback; who names no host is no browser. */
 const isMeant = (host: string, request: IncomingMessage): boolean => {

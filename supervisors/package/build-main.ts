@@ -10,9 +10,11 @@
  *   the page of the console                modules of a browser, and the page that names the first of them
  */
 import { spawnSync } from "node:child_process"
-import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import manifest from "../../package.json" with { type: "json" }
+import lock from "../../package-lock.json" with { type: "json" }
+import { shrinkwrapOf } from "./shrinkwrap.ts"
 
 const root = join(import.meta.dirname, "../..")
 const dist = join(root, "dist")
@@ -52,8 +54,9 @@ mkdirSync(dist)
 compile("--project", "supervisors/package")
 for (const path of globSync("**/*.js", { cwd: dist })) edit(path, withEndings(path))
 copy("actors/platform/cell-orphan-watch.mjs")
-// npm puts it into PATH.
+// npm puts it into PATH, or a link does.
 edit("supervisors/main.js", (text) => `#!/usr/bin/env node\n${text}`)
+chmodSync(join(dist, "supervisors/main.js"), 0o755)
 
 const page = "supervisors/console/page"
 compile(
@@ -70,12 +73,14 @@ edit(`${page}/page.html`, (text) => text.replaceAll(/(src="[^"]+)\.ts"/g, '$1.js
 
 copy("nix/systemd", "systemd")
 
-// The nearest one to every module of ours: for its imports, and for the version.
-const { name, type, version } = manifest
+// The nearest one to every module of ours: for its imports, for the version, and for npm ci, which installs here what
+// is tried in the checkout. (npm install of a tarball reads no lock inside of it.)
+const { dependencies, engines, name, type, version } = manifest
 const imports = Object.fromEntries(
   ["protocols", "actors", "supervisors"].map((room) => [`#${room}/*.ts`, `./${room}/*.js`])
 )
-writeFileSync(
-  join(dist, "package.json"),
-  `${JSON.stringify({ name, version, private: true, type, imports }, undefined, 2)}\n`
-)
+const inside = { name, version, private: true, type, engines, dependencies, imports }
+const write = (path: string, value: unknown): void =>
+  writeFileSync(join(dist, path), `${JSON.stringify(value, undefined, 2)}\n`)
+write("package.json", inside)
+write("npm-shrinkwrap.json", shrinkwrapOf(lock, { name, version, engines, dependencies }))

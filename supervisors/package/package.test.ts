@@ -1,16 +1,31 @@
 /** The package in the hands of somebody who has no checkout: it installs, it runs, and programs can be written with it. */
 import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { readFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { copyFileSync, readFileSync } from "node:fs"
+import { basename, dirname, join } from "node:path"
 import { promisify } from "node:util"
 import test from "ava"
+import { Schema } from "effect"
 import { eventually } from "#actors/kernel/fixtures/eventually.ts"
+import { type Block, blocksOf } from "../../docs/fixtures/page.ts"
 import { stopMillis } from "../local-nodes.ts"
 import { Installed, manifest } from "./fixtures/installed.ts"
+import { asVersion, healthPort, type Machine, Machines } from "./fixtures/machines.ts"
 import { client, office, wrong } from "./fixtures/programs.ts"
 
 const run = promisify(execFile)
+const Lock = Schema.parseJson(
+  Schema.Struct({
+    packages: Schema.Record({
+      key: Schema.String,
+      value: Schema.Struct({
+        version: Schema.optional(Schema.String),
+        integrity: Schema.optional(Schema.String),
+        dev: Schema.optional(Schema.Boolean)
+      })
+    })
+  })
+)
 const etcdctlInstalled = spawnSync("etcdctl", ["version"]).status === 0
 /** A network of its own, where the ports of `ultracloud up` are free whatever else runs here. */
 const alone = ["--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
@@ -31,7 +46,7 @@ test.after.always(() => installed?.remove())
 test("there is nothing in it but what runs, its types, and the docs", (t) => {
   const others = installed.packed.filter(
     (path) =>
-      !/^(LICENSE|README\.md|package\.json|dist\/package\.json)$/.test(path) &&
+      !/^(LICENSE|README\.md|package\.json|dist\/(package|npm-shrinkwrap)\.json)$/.test(path) &&
       !/^docs\/(components\/)?[\w-]+\.md$/.test(path) &&
       !/^dist\/(protocols|actors|supervisors)\/[\w/-]+(\.js|\.d\.ts)$/.test(path) &&
       !/^dist\/supervisors\/console\/page\/\w+\.(html|css|svg)$/.test(path) &&
@@ -177,6 +192,165 @@ upTest("ultracloud up answers etcdctl, a browser, a shell and a program, and sto
   t.is(node.exitCode, 0, said)
   t.regex(said, /stopped\s+\/node01\/chainfire/)
 })
+
+// docs/install.md, rehearsed as it is printed
+
+const page = blocksOf(readFileSync(join(import.meta.dirname, "../../docs/install.md"), "utf8"))
+const block = (heading: string, words: string): Block => {
+  const found = page.find((one) => one.heading === heading && one.commands.includes(words))
+  if (found === undefined) throw new Error(`install.md has no commands with ${words} under ${heading}`)
+  return found
+}
+
+const lacking =
+  process.getuid?.() !== 0 || !canBeAlone
+    ? "networks and mounts of its own (root, unshare)"
+    : ["etcdctl", "systemd-sysusers", "runuser", "setpriv"].find(
+        (name) => spawnSync("which", [name]).status !== 0
+      )
+const rehearsal = lacking === undefined ? test.serial : test.serial.skip
+const withReason = (title: string): string =>
+  lacking === undefined ? title : `${title} (skipped: there is no ${lacking})`
+
+let machines: Machines | undefined
+let three: ReadonlyArray<readonly [node: string, machine: Machine]> = []
+test.after.always(() => machines?.remove())
+
+const names = ["node01", "node02", "node03"] as const
+const endpoints = "--endpoints 127.0.0.1:2379,127.0.0.2:2379,127.0.0.3:2379"
+const cluster = JSON.stringify({
+  cluster: "west",
+  nodes: names.map((name, index) => ({
+    name,
+    host: `127.0.0.${index + 1}`,
+    zone: `zone-${index}`,
+    // One network, and consoles are on the loopback of a machine.
+    console: 7_800 + index,
+    health: { host: "127.0.0.1", port: healthPort(name) },
+    dataDirectory: `/var/lib/ultracloud/${name}`
+  }))
+})
+
+const first = (): Machine => {
+  const machine = three[0]?.[1]
+  if (machine === undefined) throw new Error("there is no machine")
+  return machine
+}
+
+rehearsal(withReason("installed for good it has the versions and digests of the lock"), async (t) => {
+  t.timeout(600_000)
+  machines = await Machines.make()
+  copyFileSync(installed.tarball, join(machines.folder, basename(installed.tarball)))
+  asVersion(installed.tarball, "0.2.0", machines.folder)
+  const image = await machines.add("image")
+  await image.follow(block("The package", "npm ci"))
+  const got = await image.type("cat /opt/ultracloud/dist/node_modules/.package-lock.json")
+  const packages = Object.entries(Schema.decodeUnknownSync(Lock)(got).packages)
+  const lock = Schema.decodeUnknownSync(Lock)(
+    readFileSync(join(import.meta.dirname, "../../package-lock.json"), "utf8")
+  )
+  t.true(packages.length > 100)
+  for (const [path, { integrity, version }] of packages) {
+    t.like(lock.packages[path], { version, integrity }, path)
+    t.not(lock.packages[path]?.dev, true, path)
+  }
+  await image.follow(block("With systemd", "systemd-sysusers"))
+  // The new version beside the old one. It is what all machines have, to install it once only.
+  await image.follow(block("Upgrading", "npm ci"))
+  await image.type(`mkdir -p /etc/ultracloud && echo '${cluster}' > /etc/ultracloud/cluster.json`)
+  await image.remove()
+})
+
+rehearsal(withReason("three machines become a cluster, as the page says"), async (t) => {
+  t.timeout(600_000)
+  const made: Array<readonly [string, Machine]> = []
+  for (const name of names) made.push([name, (await machines?.add(name, "image")) ?? first()])
+  three = made
+  await first().follow(block("With systemd", "enable --now ultracloud@node01"))
+  await first().type(`key=/var/lib/ultracloud/node01/cluster.key
+    until [ -s "$key" ]; do sleep 0.1; done
+    until [ -s "\${key%cluster.key}token" ]; do sleep 0.1; done
+    cp "$key" "\${key%cluster.key}token" .`)
+  for (const [name, machine] of three.slice(1)) {
+    await machine.follow(block("With systemd", "enable --now ultracloud@node02"), name)
+  }
+  for (const [name, machine] of three) await machine.follow(block("With systemd", "readyz"), name)
+  t.pass()
+})
+
+rehearsal(
+  withReason("an upgrade, machine by machine, loses nothing that was acknowledged meanwhile"),
+  async (t) => {
+    t.timeout(600_000)
+    await first().type(`etcdctl ${endpoints} put before upgrade`)
+    const writer = first().open(`i=0
+    while [ ! -e enough ]; do
+      i=$((i + 1))
+      if etcdctl ${endpoints} put "written/$i" "$i" >/dev/null 2>&1; then echo "$i"; fi
+    done`)
+    try {
+      // Beside the old one, nothing that runs takes notice: on all machines at once.
+      await Promise.all(three.map(([name, machine]) => machine.follow(block("Upgrading", "npm ci"), name)))
+      for (const [name, machine] of three) await machine.follow(block("Upgrading", "systemctl restart"), name)
+    } finally {
+      await first().type("touch enough")
+    }
+    t.is(await writer.closed, 0, writer.output)
+    const acknowledged = writer.output.trim().split("\n")
+    t.true(acknowledged.length > 10, writer.output)
+    const there = new Set(
+      (await first().type(`etcdctl ${endpoints} get written/ --prefix --keys-only`)).split("\n")
+    )
+    t.deepEqual(
+      acknowledged.filter((number) => !there.has(`written/${number}`)),
+      []
+    )
+    t.is(await first().type(`etcdctl ${endpoints} get before`), "before\nupgrade\n")
+    t.log(`${acknowledged.length} writes were acknowledged meanwhile`)
+  }
+)
+
+rehearsal(
+  withReason("a cluster begins again with its backup: keys, revisions, leases and users"),
+  async (t) => {
+    t.timeout(600_000)
+    const lease = /lease (\w+) granted/.exec(await first().type(`etcdctl ${endpoints} lease grant 3600`))?.[1]
+    await first().type(`etcdctl ${endpoints} put leased thing --lease ${lease}
+    etcdctl ${endpoints} put twice one
+    etcdctl ${endpoints} put twice two
+    etcdctl ${endpoints} user add root:secret
+    etcdctl ${endpoints} auth enable`)
+    const login = `${endpoints} --user root:secret`
+    const value = (key: string): Promise<string> =>
+      first().type(`etcdctl ${login} get ${key} --write-out fields`)
+    /** But for the group, and the members that answer. */
+    const fields = async (key: string): Promise<ReadonlyArray<string>> =>
+      (await value(key)).split("\n").filter((line) => !/^"(ClusterID|MemberID|RaftTerm)"/.test(line))
+    const before = [await fields("twice"), await fields("leased")]
+    await first().follow(block("Backup and restore", "ultracloud backup"))
+    await first().type(
+      `cp /var/backups/chainfire.db . && etcdctl ${login} put after backup && etcdctl ${login} del twice`
+    )
+
+    for (const [name, machine] of three)
+      await machine.follow(block("Backup and restore", "systemctl stop"), name)
+    for (const [name, machine] of three) {
+      await machine.type("[ -e /var/backups/chainfire.db ] || cp chainfire.db /var/backups/")
+      await machine.follow(block("Backup and restore", "ultracloud restore"), name)
+    }
+    for (const [name, machine] of three)
+      await machine.follow(block("Backup and restore", "systemctl start"), name)
+    for (const [name, machine] of three) await machine.follow(block("Backup and restore", "readyz"), name)
+
+    t.deepEqual([await fields("twice"), await fields("leased")], before)
+    t.is(await first().type(`etcdctl ${login} get after`), "")
+    t.regex(
+      await first().type(`etcdctl ${login} lease timetolive ${lease} --keys`),
+      /granted with TTL\(3600s\).*attached keys\(\[leased\]\)/
+    )
+    await t.throwsAsync(first().type(`etcdctl ${endpoints} get twice`), { message: /user name is empty/ })
+  }
+)
 
 /** Follows the imports of the page's first module; a file that is missing fails. */
 const everyScript = async (

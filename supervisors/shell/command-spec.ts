@@ -152,6 +152,35 @@ export const match = <Spec extends CommandSpec>(
   return Either.right({ command, given: new Given(values, options) })
 }
 
+export interface FieldObjection {
+  readonly field: string
+  readonly problem: string
+}
+
+/** The same for values that come by their names, as a form has them; a flag has any value. */
+export const givenBy = (
+  command: CommandSpec,
+  fields: Readonly<Record<string, string>>
+): Either.Either<Given, FieldObjection> => {
+  const values = new Map<string, string>()
+  const options = new Map<string, string>()
+  const objected = (field: string, problem: string) => Either.left({ field, problem })
+  for (const [field, text] of Object.entries(fields)) {
+    const parameter = command.parameters.find(({ name }) => name === field)
+    const option = Object.hasOwn(command.options ?? {}, field) ? command.options?.[field] : undefined
+    if (parameter === undefined && option === undefined)
+      return objected(field, `${command.name} has no field ${field}`)
+    const kind = parameter?.kind ?? option?.kind
+    const objection = kind === undefined ? undefined : objectionTo(kind, text)
+    if (objection !== undefined) return objected(field, `${field} ${objection}`)
+    if (parameter !== undefined) values.set(field, text)
+    else options.set(field, kind === undefined ? "" : text)
+  }
+  const missing = command.parameters.find(({ name, optional }) => optional !== true && !values.has(name))
+  if (missing !== undefined) return objected(missing.name, `${missing.name} is missing`)
+  return Either.right(new Given(values, options))
+}
+
 const unknownCommand = (commands: ReadonlyArray<CommandSpec>, words: ReadonlyArray<Word>): UsageProblem => {
   const [first] = words
   if (first === undefined) return { problem: "say a command; help lists them", at: 0 }

@@ -14,11 +14,12 @@ import {
   LiftForce,
   LiftVeto,
   ReleaseFailover,
-  VetoHolder
+  VetoHolder,
+  YieldRole
 } from "#protocols/failover.ts"
 import { by } from "./actor-commands.ts"
-import type { Cloud } from "./cloud.ts"
-import { coordinator } from "./cluster-commands.ts"
+import { type Cloud, nodeOf } from "./cloud.ts"
+import { candidatesOf, coordinator } from "./cluster-commands.ts"
 import { type Command, CommandRefused, reasonOf, reasonOption, said } from "./command.ts"
 import type { Given } from "./command-spec.ts"
 
@@ -33,7 +34,7 @@ const breakerCommand = (
   about: string,
   request: typeof TripBreaker | typeof ResetBreaker | typeof HoldBreaker | typeof ReleaseBreaker,
   ofFleet: typeof TripFleetBreaker | typeof ResetFleetBreaker | undefined,
-  danger: string
+  danger: { readonly circuit: string; readonly fleet: string } | undefined
 ): Command => ({
   name: `breaker ${verb}`,
   about,
@@ -41,9 +42,16 @@ const breakerCommand = (
   options: reasonOption,
   examples:
     ofFleet === undefined
-      ? [`breaker ${verb} /node01/shop/breaker${danger === "" ? "" : " --yes"}`]
+      ? [`breaker ${verb} /node01/shop/breaker${danger === undefined ? "" : " --yes"}`]
       : [`breaker ${verb} fleet --yes`, `breaker ${verb} zone:zone-a --reason 'works on the power' --yes`],
-  ...(danger !== "" && { danger: (given) => `${given.text("breaker")}: ${danger}` }),
+  ...(danger !== undefined && {
+    danger: (given) => {
+      const target = given.text("breaker")
+      const scope = fleet.exec(target)
+      if (scope === null) return `${target} ${danger.circuit}`
+      return `${scope[1] === undefined ? "in the whole fleet" : `in ${scope[1]}`} ${danger.fleet}`
+    }
+  }),
   run: (given, { cloud, show }) =>
     Effect.gen(function* () {
       const target = given.text("breaker")
@@ -70,23 +78,22 @@ const breakers = [
     "opens a breaker, or stops automation in the fleet or a zone",
     TripBreaker,
     TripFleetBreaker,
-    "nothing passes it any more; of the fleet: no machine acts by itself, until somebody resets it"
+    {
+      circuit:
+        "opens: callers are refused at once, and what it protects is not asked; after its wait it lets probes through and closes by itself if they succeed, unless it is held",
+      fleet:
+        "no machine acts by itself any more, on any node: no role is moved but by hand, until somebody resets it; health alone does not"
+    }
   ),
-  breakerCommand(
-    "reset",
-    "closes a breaker, or lets automation go on",
-    ResetBreaker,
-    ResetFleetBreaker,
-    "everything passes it again, whatever it has seen; of the fleet: machines act by themselves again"
-  ),
-  breakerCommand(
-    "hold",
-    "keeps a breaker in its state, whatever happens",
-    HoldBreaker,
-    undefined,
-    "it stays as it is, closed or open, until somebody releases it"
-  ),
-  breakerCommand("release", "lets a held breaker decide again", ReleaseBreaker, undefined, "")
+  breakerCommand("reset", "closes a breaker, or lets automation go on", ResetBreaker, ResetFleetBreaker, {
+    circuit: "closes and forgets what it has counted: what it protects gets all calls again",
+    fleet: "machines act by themselves again, at once; who is dead now does not count again"
+  }),
+  breakerCommand("hold", "keeps a breaker in its state, whatever happens", HoldBreaker, undefined, {
+    circuit: "stays as it is, closed or open, whatever happens, until somebody releases it",
+    fleet: "the breaker stays as it is"
+  }),
+  breakerCommand("release", "lets a held breaker decide again", ReleaseBreaker, undefined, undefined)
 ]
 
 const holder = [
@@ -121,13 +128,36 @@ const failoverCommand = (
 
 const onHolder = (given: Given) => ({ role: given.text("role"), node: given.text("node"), ...order(given) })
 
+/** Not to the coordinator, but to whoever campaigns for being it. */
+const failoverYield: Command = {
+  name: "failover yield",
+  about: "has a node give up coordinating failover, so that another one does",
+  parameters: [{ name: "node", kind: "node" }],
+  options: reasonOption,
+  examples: ["failover yield node02 --yes"],
+  danger: (given) =>
+    `${given.text("node")} gives coordinating failover up and does not campaign for it for 30 seconds; until another node has it nobody decides about roles`,
+  run: (given, { cloud, show }) =>
+    Effect.gen(function* () {
+      const node = given.text("node")
+      const found = (yield* candidatesOf(cloud)).find(({ path }) => nodeOf(path) === node)
+      if (found === undefined) {
+        const reason = `${node} does not campaign for coordinating failover; leaders shows who does`
+        return yield* new CommandRefused({ reason })
+      }
+      const status = yield* cloud.ask(found.path, new YieldRole(order(given)))
+      yield* show(said(status, `${node} gives up ${found.role}`))
+    })
+}
+
 const failover = [
   failoverCommand(
     "hold",
     "moves no role by itself until it is released",
     [],
     "",
-    () => "no role moves from a node that dies, until somebody releases failover",
+    () =>
+      "no role moves by itself, also from a node that dies, until somebody releases failover; what was decided before is carried out",
     (cloud, path, given) => cloud.ask(path, new HoldFailover(order(given)))
   ),
   failoverCommand("release", "lets roles move again", [], "", undefined, (cloud, path, given) =>
@@ -161,7 +191,8 @@ const failover = [
     " web",
     undefined,
     (cloud, path, given) => cloud.ask(path, new LiftForce({ role: given.text("role"), ...order(given) }))
-  )
+  ),
+  failoverYield
 ]
 
 export const guardCommands: ReadonlyArray<Command> = [...breakers, ...failover]

@@ -1,6 +1,5 @@
 /** Chainfire's members: who leads, who is one, a copy of everything; and taking a node out of service. */
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs"
-import { Clock, Effect, Either } from "effect"
+import { Clock, Effect, Either, Option, Stream } from "effect"
 import { GetChainfire, ReplaceMember } from "#protocols/chainfire.ts"
 import {
   AddMember,
@@ -139,14 +138,13 @@ const backup: Command = {
     force: { about: "replaces a file that is there" }
   },
   examples: ["backup chainfire.db", "backup /var/backups/chainfire.db --node node02"],
-  run: (given, { cloud, show }) =>
+  run: (given, { cloud, save, show }) =>
     Effect.gen(function* () {
       const file = given.text("file")
-      if (existsSync(file) && !given.flag("force"))
-        return yield* new CommandRefused({ reason: `${file} is there already; say another name, or --force` })
       const path = operationsPath(given.option("node") ?? cloud.client.node)
       const fromMillis = yield* Clock.currentTimeMillis
-      const bytes = yield* saved(cloud, path, file)
+      const chunks = backupOf(cloud, path)
+      const bytes = yield* save({ name: file, replaces: given.flag("force"), chunks })
       const tookMillis = (yield* Clock.currentTimeMillis) - fromMillis
       yield* show(
         said({ file, bytes, node: nodeOf(path), tookMillis }, `${file} has ${bytes} bytes of ${nodeOf(path)}`)
@@ -154,44 +152,19 @@ const backup: Command = {
     })
 }
 
-/** Into a draft beside it first: a file of that name is whole. */
-const saved = (cloud: Cloud, path: string, file: string) =>
-  Effect.acquireUseRelease(
-    Effect.try({
-      try: () => {
-        const draft = `${file}.${process.pid}.part`
-        return { draft, descriptor: openSync(draft, "w", 0o600) }
-      },
-      catch: refusedBy
-    }),
-    ({ descriptor, draft }) =>
-      Effect.gen(function* () {
-        const { backup: id } = yield* cloud.ask(path, new BeginBackup(), slowPatience)
-        let bytes = 0
-        for (;;) {
-          const part = yield* cloud.ask(path, new ReadBackup({ backup: id }), slowPatience)
-          yield* Effect.try({ try: () => writeFileSync(descriptor, part.bytes), catch: refusedBy })
-          bytes += part.bytes.length
-          if (!part.done) continue
-          yield* Effect.try({
-            try: () => {
-              fsyncSync(descriptor)
-              renameSync(draft, file)
-            },
-            catch: refusedBy
-          })
-          return bytes
-        }
-      }),
-    ({ descriptor, draft }) =>
-      Effect.sync(() => {
-        closeSync(descriptor)
-        rmSync(draft, { force: true })
-      })
+/** Part by part, as they are read: nothing of it waits here. */
+const backupOf = (cloud: Cloud, path: string): Stream.Stream<Uint8Array, { readonly message: string }> =>
+  Stream.unwrap(
+    Effect.map(cloud.ask(path, new BeginBackup(), slowPatience), ({ backup: id }) =>
+      Stream.unfoldEffect(true, (goesOn) =>
+        goesOn
+          ? Effect.map(cloud.ask(path, new ReadBackup({ backup: id }), slowPatience), ({ bytes, done }) =>
+              Option.some([bytes, !done] as const)
+            )
+          : Effect.succeedNone
+      )
+    )
   )
-
-const refusedBy = (cause: unknown): CommandRefused =>
-  new CommandRefused({ reason: cause instanceof Error ? cause.message : String(cause) })
 
 const drain: Command = {
   name: "drain",

@@ -7,7 +7,7 @@ import { about } from "#protocols/message.ts"
 import { type Cloud, introspectionOf, nodeOf } from "./cloud.ts"
 import { type Command, CommandRefused, said } from "./command.ts"
 import type { Given } from "./command-spec.ts"
-import { jsonText, messageFrom } from "./message-json.ts"
+import { jsonText, messageFrom, problemText } from "./message-json.ts"
 import { indented, table } from "./table.ts"
 
 interface Tagged {
@@ -33,8 +33,9 @@ const messageOf = (given: Given, cloud: Cloud) =>
     }
     const made = messageFrom(known, given.text("fields") || "{}")
     if (Either.isRight(made)) return { path, known, message: made.right }
-    const reason = `${tag} was not sent: ${made.left}; accepts ${path} ${tag} shows its fields`
-    return yield* new CommandRefused({ reason })
+    const { field } = made.left
+    const reason = `${tag} was not sent: ${problemText(made.left)}; accepts ${path} ${tag} shows its fields`
+    return yield* new CommandRefused({ reason, ...(field !== "" && { field }) })
   })
 
 const isRequest = (message: Tagged): message is Request => Schema.symbolWithResult in message
@@ -157,4 +158,5 @@ export const fieldsOf = (message: string): ReadonlyArray<string> => {
     : []
 }
 
-export const messageCommands: ReadonlyArray<Command> = [ask, tell, accepts]
+export const sendCommands: ReadonlyArray<Command> = [ask, tell]
+export const catalogueCommands: ReadonlyArray<Command> = [accepts]

@@ -5,9 +5,10 @@ import { TripBreaker } from "#protocols/breakers.ts"
 import { PutKey } from "#protocols/chainfire-keys.ts"
 import { SuspendActor } from "#protocols/operations.ts"
 import { GetTree } from "#protocols/runtime.ts"
-import { jsonText, messageFrom } from "./message-json.ts"
+import { type FieldProblem, jsonText, messageFrom, problemText } from "./message-json.ts"
 
-const problem = (outcome: Either.Either<unknown, string>) => Either.getOrThrow(Either.flip(outcome))
+const problem = (outcome: Either.Either<unknown, FieldProblem>) =>
+  problemText(Either.getOrThrow(Either.flip(outcome)))
 
 test("fields are JSON, bytes in it are texts or base64, and what the node writes is left out", (t) => {
   const put = Either.getOrThrow(messageFrom(PutKey, '{"key": {"$text": "a"}, "value": {"$base64": "AP8="}}'))

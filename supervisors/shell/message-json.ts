@@ -10,23 +10,37 @@ interface Tagged {
   readonly _tag: string
 }
 
+export interface FieldProblem {
+  /** Such as `keys.0`; empty where it is about no single field. */
+  readonly field: string
+  readonly problem: string
+}
+
+export const problemText = ({ field, problem }: FieldProblem): string =>
+  field === "" ? problem : `field ${field}: ${problem}`
+
 /** An instance of the class, or what is wrong, with its place. */
-export const messageFrom = (known: PublicMessage, json: string): Either.Either<Tagged, string> =>
+export const messageFrom = (known: PublicMessage, json: string): Either.Either<Tagged, FieldProblem> =>
   Either.flatMap(parsed(json), (value) => {
     if (typeof value !== "object" || value === null || Array.isArray(value))
-      return Either.left(`the fields of ${known._tag} are a JSON object such as {"name": "value"}`)
+      return whole(`the fields of ${known._tag} are a JSON object such as {"name": "value"}`)
     const attached = Object.fromEntries(about(known).attached.map((field) => [field, "the shell"]))
     const given = { ...value, ...attached, _tag: known._tag }
     const decode = Schema.decodeUnknownEither(known, { onExcessProperty: "error" })
     return Either.flatMap(Either.mapLeft(decode(given), problemOf), (message) =>
-      isTagged(message) ? Either.right(message) : Either.left(`${known._tag} is no message`)
+      isTagged(message) ? Either.right(message) : whole(`${known._tag} is no message`)
     )
   })
 
-const parsed = (json: string): Either.Either<unknown, string> =>
+const whole = (problem: string): Either.Either<never, FieldProblem> => Either.left({ field: "", problem })
+
+const parsed = (json: string): Either.Either<unknown, FieldProblem> =>
   Either.try({
     try: () => JSON.parse(json, revived),
-    catch: (problem) => `the JSON is not: ${problem instanceof Error ? problem.message : String(problem)}`
+    catch: (cause) => ({
+      field: "",
+      problem: `the JSON is not: ${cause instanceof Error ? cause.message : String(cause)}`
+    })
   })
 
 const revived = (_key: string, value: unknown): unknown => {
@@ -40,12 +54,10 @@ const revived = (_key: string, value: unknown): unknown => {
   return Either.getOrElse(Encoding.decodeBase64(inside), () => value)
 }
 
-const problemOf = (error: ParseResult.ParseError): string => {
+const problemOf = (error: ParseResult.ParseError): FieldProblem => {
   const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
-  if (issue === undefined) return "it does not fit its schema"
-  const field = issue.path.map(String).join(".")
-  const what = issue.message.split("\n", 1).join()
-  return field === "" ? what : `field ${field}: ${what}`
+  if (issue === undefined) return { field: "", problem: "it does not fit its schema" }
+  return { field: issue.path.map(String).join("."), problem: issue.message.split("\n", 1).join() }
 }
 
 const isTagged = (value: unknown): value is Tagged =>

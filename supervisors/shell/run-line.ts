@@ -3,12 +3,13 @@
  *
  *   0   done        1   refused, failed, or not confirmed        2   not understood; nothing was sent
  */
-import { Cause, Effect, Either, Exit, Option, Predicate } from "effect"
+import { Cause, Effect, Either, Exit } from "effect"
 import type { Cloud } from "./cloud.ts"
-import type { Command, Shown, Stage } from "./command.ts"
+import { type Command, failureOf, type Shown, type Stage } from "./command.ts"
 import { wordsOf } from "./command-line.ts"
 import { type Matched, match, type UsageProblem } from "./command-spec.ts"
 import { jsonText } from "./message-json.ts"
+import { saveFile } from "./save-file.ts"
 import { shellCommands } from "./shell-commands.ts"
 
 export type ExitCode = 0 | 1 | 2
@@ -45,7 +46,7 @@ const obey = ({ command, given }: Matched<Command>, cloud: Cloud, voice: Voice):
     if (danger !== "" && !voice.yes && !given.flag("yes") && !(yield* confirmed(danger, voice)))
       return 1 as const
     const show = (shown: Shown) => Effect.sync(() => say(shown, json, voice))
-    const stage = { cloud, show, screen: json ? undefined : voice.screen }
+    const stage = { cloud, show, screen: json ? undefined : voice.screen, save: saveFile }
     const exit = yield* Effect.exit(command.run(given, stage))
     if (Exit.isSuccess(exit)) return 0 as const
     if (Cause.isInterruptedOnly(exit.cause)) return 1 as const
@@ -64,14 +65,8 @@ const confirmed = (danger: string, { complain: tell, confirm }: Voice): Effect.E
   return Effect.succeed(false)
 }
 
-/** A fault of ours or of the node has words; what has none is a bug, and shown whole. */
 const complain = (cause: Cause.Cause<unknown>, json: boolean, voice: Voice): void => {
-  const failure = Option.getOrUndefined(Cause.failureOption(cause))
-  const message =
-    Predicate.hasProperty(failure, "message") && Predicate.isString(failure.message)
-      ? failure.message
-      : Cause.pretty(cause)
-  if (!json) return voice.complain(message)
-  const tag = Predicate.hasProperty(failure, "_tag") ? String(failure._tag) : "Defect"
-  voice.print(jsonText({ error: { tag, message } }))
+  const { message, tag } = failureOf(cause)
+  if (json) voice.print(jsonText({ error: { tag, message } }))
+  else voice.complain(message)
 }

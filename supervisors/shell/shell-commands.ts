@@ -1,13 +1,11 @@
 /** All commands of the shell, in the order in which help lists them. */
 import { Effect } from "effect"
-import { actorCommands } from "./actor-commands.ts"
+import { actCommands } from "./act-commands.ts"
 import { clusterCommands } from "./cluster-commands.ts"
 import { type Command, CommandRefused } from "./command.ts"
 import { helpOf, helpOfAll } from "./command-spec.ts"
 import { eventCommands } from "./event-commands.ts"
-import { guardCommands } from "./guard-commands.ts"
-import { memberCommands } from "./member-commands.ts"
-import { messageCommands } from "./message-commands.ts"
+import { catalogueCommands } from "./message-commands.ts"
 import { treeCommands } from "./tree-commands.ts"
 
 const help: Command = {
@@ -38,8 +36,6 @@ export const shellCommands: ReadonlyArray<Command> = [
   ...treeCommands,
   ...eventCommands,
   ...clusterCommands,
-  ...actorCommands,
-  ...messageCommands,
-  ...guardCommands,
-  ...memberCommands
+  ...catalogueCommands,
+  ...actCommands
 ]

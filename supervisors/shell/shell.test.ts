@@ -222,6 +222,10 @@ test.serial("breakers, the fleet breaker and failover are held, moved and releas
   t.regex(await ok(t, "failover veto web node03 --yes"), /veto web node03$/)
   await eventually(t, "leaders", /^web +node0[12] /m)
   t.regex(await ok(t, "failover lift web node03"), /lift web node03$/)
+  const [, leads = ""] = /^\/(node0\d)\S+ +failover +leading/m.exec(await ok(t, "leaders")) ?? []
+  t.is(await ok(t, `failover yield ${leads} --yes`), `${leads} gives up failover`)
+  await eventually(t, "leaders", new RegExp(`^/(?!${leads})\\S+ +failover +leading`, "m"))
+  t.regex(await refused(t, "failover yield node09 --yes"), /node09 does not campaign/)
 })
 
 test.serial("the level of the log is changed live", async (t) => {

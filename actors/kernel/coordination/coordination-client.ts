@@ -19,7 +19,9 @@ import { campaign, observe } from "./queue-lock.ts"
 import { watching } from "./watching.ts"
 
 export const coordinationOf = (transport: KeysTransport): Coordination => ({
-  get: (key) => Effect.map(transport.ask(new RangeKeys({ key })), ({ kvs: [kv] }) => Option.fromNullable(kv)),
+  // The two that leases are made of: what they hold is right by its type.
+  get: (key) =>
+    Effect.map(transport.ask(new RangeKeys({ key }, true)), ({ kvs: [kv] }) => Option.fromNullable(kv)),
   range: (request) => transport.ask(new RangeKeys(request)),
   put: (request) => transport.ask(new PutKey(request)),
   delete: (request) => transport.ask(new DeleteKeys(request)),
@@ -28,7 +30,7 @@ export const coordinationOf = (transport: KeysTransport): Coordination => ({
   compact: (request) => transport.ask(new CompactKeys(request)),
   lease: (ttlSeconds) => heldLease(transport, ttlSeconds),
   grant: (request) => transport.ask(new GrantLease(request)),
-  keep: (lease) => transport.ask(new KeepLease({ lease })),
+  keep: (lease) => transport.ask(new KeepLease({ lease }, true)),
   revoke: (lease) => transport.ask(new RevokeLease({ lease })),
   timeToLive: (request) => transport.ask(new GetLease(request)),
   leases: Effect.suspend(() => transport.ask(new ListLeases())),

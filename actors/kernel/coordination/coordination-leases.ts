@@ -7,8 +7,9 @@
  * a lease more time than it was asked for (etcd gives none less than two seconds, and whole seconds only):
  * after a crash of its holder a name is free that much later, never earlier.
  *
- * Each request ends within `answerMillis`, by default 4 s. Who waits for a name watches its key, from the revision
- * at which it was seen to be there: a deletion in between is not missed.
+ * Each request is at most four questions to the store, and each of these ends by its deadline: no clock is set for
+ * them together, since whoever holds a lease has its own patience. Who waits for a name watches its key, from the
+ * revision at which it was seen to be there: a deletion in between is not missed.
  */
 import { Data, Effect, Option, Stream } from "effect"
 import type { WorldClock } from "#actors/kernel/ports/clock.ts"
@@ -21,7 +22,6 @@ import { keyOf } from "./key-space.ts"
 export interface CoordinationLeasesOptions {
   /** What the keys begin with. */
   readonly prefix?: string
-  readonly answerMillis?: number
 }
 
 type Request = LeasesUnavailable["request"]
@@ -29,26 +29,21 @@ type Request = LeasesUnavailable["request"]
 export const leasesOn = (
   store: Coordination,
   clock: WorldClock,
-  { answerMillis = 4_000, prefix = "ultracloud/leases/" }: CoordinationLeasesOptions = {}
+  { prefix = "ultracloud/leases/" }: CoordinationLeasesOptions = {}
 ): Leases => {
   const keyFor = (name: string) => keyOf(`${prefix}${name}`)
 
   /** Only the step that changes who has the name leaves open what happened. */
-  const bounded = <A, E>(
+  const explained = <A, E>(
     name: string,
     request: Request,
     work: Effect.Effect<A, E | Stopped>
-  ): Effect.Effect<A, Exclude<E, Stopped> | LeasesUnavailable> => {
-    const reason = `no answer within ${answerMillis} ms`
-    const onTimeout = () => new Stopped({ reason: reason, definite: false })
-    return Effect.timeoutFail(work, { duration: answerMillis, onTimeout }).pipe(
-      Effect.mapError((fault) =>
-        fault instanceof Stopped
-          ? new LeasesUnavailable({ name, request, reason: fault.reason, definite: fault.definite })
-          : (fault as Exclude<E, Stopped>)
-      )
+  ): Effect.Effect<A, Exclude<E, Stopped> | LeasesUnavailable> =>
+    Effect.mapError(work, (fault) =>
+      fault instanceof Stopped
+        ? new LeasesUnavailable({ name, request, reason: fault.reason, definite: fault.definite })
+        : (fault as Exclude<E, Stopped>)
     )
-  }
 
   const remainingMillis = (kv: KeyValue): Effect.Effect<number, Stopped> =>
     kv.lease === undefined
@@ -68,7 +63,7 @@ export const leasesOn = (
     )
 
   const acquire: Leases["acquire"] = (name, holder, ttlMillis) =>
-    bounded(
+    explained(
       name,
       "acquire",
       Effect.gen(function* () {
@@ -103,7 +98,7 @@ export const leasesOn = (
     )
 
   const held = (name: string, kv: KeyValue, leftMillis: number) =>
-    new LeaseHeld({ name, holder: holderOf(kv), remainingMillis: leftMillis })
+    new LeaseHeld({ name, holder: holderOf(kv), remainingMillis: leftMillis }, true)
 
   const own = ({ epoch, name }: Lease) =>
     Effect.map(Effect.mapError(store.get(keyFor(name)), harmless), (found) =>
@@ -111,24 +106,24 @@ export const leasesOn = (
     )
 
   const renew: Leases["renew"] = (lease) =>
-    bounded(
+    explained(
       lease.name,
       "renew",
       Effect.gen(function* () {
         const { epoch, holder, name, ttlMillis } = lease
         const sentMillis = clock.nowMillis()
-        const lost = new LeaseLost({ name, holder, epoch })
+        const lost = () => new LeaseLost({ name, holder, epoch })
         const found = yield* own(lease)
         const id = Option.getOrUndefined(found)?.lease
-        if (id === undefined) return yield* lost
-        const keeping = Effect.catchTag(store.keep(id), "LeaseNotFound", () => Effect.fail(lost))
+        if (id === undefined) return yield* lost()
+        const keeping = Effect.catchTag(store.keep(id), "LeaseNotFound", () => Effect.fail(lost()))
         yield* Effect.mapError(keeping, (fault) => (fault instanceof LeaseLost ? fault : stopped(fault)))
         return { ...lease, untilMillis: sentMillis + holdMillis(ttlMillis) }
       })
     )
 
   const release: Leases["release"] = (lease) =>
-    bounded(
+    explained(
       lease.name,
       "release",
       Effect.gen(function* () {

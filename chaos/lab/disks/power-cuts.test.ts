@@ -1,6 +1,8 @@
 /**
  * Power cuts of real guests: one run under clients' writes is recorded, cut at many of its moments, and the disks are
  * looked into; then the power of the guests really goes, and they boot from what their disks may hold.
+ *
+ * `UC_CUTS=10` draws ten times as many power cuts.
  */
 import { execFileSync } from "node:child_process"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
@@ -46,6 +48,7 @@ interface Told {
 /** Images are built and looked into in memory where that is possible. */
 const workRoot = existsSync("/dev/shm") ? "/dev/shm" : tmpdir()
 const momentMillis = 25
+const { UC_CUTS: times = "1" } = process.env
 
 /** Records, cuts the power of all, and looks into the disks; `after` sees what is there when it is back. */
 const recorded = (
@@ -90,7 +93,7 @@ const recorded = (
     })
     isOver = true
     const { recording } = recorder
-    const report = yield* crashPoints(recording, { seed: 1, count: cuts, workFolder })
+    const report = yield* crashPoints(recording, { seed: 1, count: cuts * Number(times), workFolder })
     const acknowledged = recording.writes.filter((write) => write.acknowledged !== undefined)
     const lost = yield* after(world, acknowledged)
     return { report, acknowledged: acknowledged.length, lost }
@@ -143,8 +146,8 @@ const leftAlone = () => Effect.succeed([])
 
 withGuests(`a node alone has all that it acknowledged after a power cut at any moment${why}`, async (t) => {
   t.timeout(900_000)
-  const told = await tellOf(t, recorded({ nodes: 1, runMillis: 10_000, cuts: 100 }, bootedAgain))
-  t.is(told.report.points, 100)
+  const told = await tellOf(t, recorded({ nodes: 1, runMillis: 6_000, cuts: 40 }, bootedAgain))
+  t.is(told.report.points, 40 * Number(times))
   t.true(told.acknowledged > 20 && told.report.due > 200, `${told.acknowledged}, ${told.report.due}`)
   t.true(told.report.pending > 0, "something was lost that nobody was told of")
   t.deepEqual([told.report.lost, told.report.corrupt], [0, 0])
@@ -154,15 +157,15 @@ withGuests(`a node alone has all that it acknowledged after a power cut at any m
 withGuests(`without write barriers the same checks find losses${why}`, async (t) => {
   t.timeout(900_000)
   const mountOptions = "barrier=0"
-  const told = await tellOf(t, recorded({ nodes: 1, runMillis: 6_000, cuts: 25, mountOptions }, leftAlone))
-  t.true(told.report.lost > 10, renderCrashes(told.report).join("\n"))
+  const told = await tellOf(t, recorded({ nodes: 1, runMillis: 4_000, cuts: 12, mountOptions }, leftAlone))
+  t.true(told.report.lost > 5, renderCrashes(told.report).join("\n"))
 })
 
 withGuests(
   `three nodes have on two of their disks what they acknowledged, when the power of all goes${why}`,
   async (t) => {
     t.timeout(900_000)
-    const told = await tellOf(t, recorded({ nodes: 3, runMillis: 12_000, cuts: 25 }, bootedAgain))
+    const told = await tellOf(t, recorded({ nodes: 3, runMillis: 8_000, cuts: 12 }, bootedAgain))
     t.true(told.acknowledged > 5 && told.report.due > 20, `${told.acknowledged}, ${told.report.due}`)
     t.deepEqual([told.report.lost, told.report.corrupt], [0, 0])
     t.deepEqual(told.lost, [], "and after booting from such disks")

@@ -74,6 +74,8 @@ const noClock = "processes share the clock of this machine"
 
 const cannot = (action: ActionTag): string | undefined => {
   switch (action) {
+    case "ShutDown":
+      return "a process has no machine of its own that could be shut down"
     case "PowerOff":
     case "PowerOn":
     case "Reset":

@@ -52,8 +52,11 @@ export class ImageFailed extends Schema.TaggedError<ImageFailed>()("ImageFailed"
 
 const guestFolder = fileURLToPath(new URL("./guest", import.meta.url))
 
-/** With what they need, in the order of loading. */
-const modules = ["virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio-rng"]
+/** With what they need, in the order of loading. The last two are the power button, and how a program hears of it. */
+const modules = [
+  ...["virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio-rng"],
+  ...["button", "evdev"]
+]
 
 /** For the kernel's own use; the rest of the root is made of files. */
 const mountPoints = ["dev", "proc", "sys", "tmp", "run", "etc", "usr", "root"]

@@ -13,7 +13,7 @@ import {
 import type { Trimmed } from "../disks/write-log.ts"
 import { dataDirectory, mountPoint } from "./guest-disk.ts"
 import type { Lab } from "./lab.ts"
-import { MendDisk, PowerOff, ThrottleDisk } from "./machine.ts"
+import { MendDisk, PowerOff, ShutDown, ThrottleDisk } from "./machine.ts"
 import { program } from "./programs.ts"
 import { MachineFailed } from "./qemu-process.ts"
 
@@ -22,6 +22,8 @@ export type GuestDisk = MemberDisk & LoggedDisk
 /** What a log of writes may take on this machine's disk, before what is durable is taken out of it. */
 const logRoomBytesMax = 128 << 20
 const logLookMillis = 5_000
+/** For a node to end in order, and a disk to be written. */
+const shutDownMillisMax = 60_000
 
 export class Guests {
   readonly #lab: Lab
@@ -132,6 +134,18 @@ export class Guests {
     return Effect.suspend(() => {
       this.lost(name)
       return Effect.zipRight(this.#lab.machine(name, new PowerOff()), this.#alone(name, Effect.void))
+    })
+  }
+
+  /** Its guest ends everything first, so the disk has all of it. */
+  shutDown(name: NodeName): Effect.Effect<void, MachineFailed> {
+    return Effect.suspend(() => {
+      if (!this.#on.has(name)) return Effect.void
+      this.lost(name)
+      return Effect.zipRight(
+        this.#lab.machine(name, new ShutDown({ withinMillis: shutDownMillisMax })),
+        this.#lab.machine(name, new PowerOff())
+      )
     })
   }
 

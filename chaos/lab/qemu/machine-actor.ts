@@ -3,7 +3,8 @@
  *
  *   off ── PowerOn ──► on ◄── Pause, Resume ──► paused
  *    ▲                  │
- *    └──── PowerOff ────┘    QEMU ends by itself: a crash of this actor
+ *    ├──── PowerOff ────┤    QEMU ends by itself: a crash of this actor
+ *    └──── ShutDown ────┘    the guest ends it
  *
  * Restarted by its supervisor it is off, as a machine is after a power failure; its disk is a file and stays.
  * What takes time runs beside the mailbox, so that the power can be cut while a guest boots.
@@ -27,6 +28,7 @@ import {
   PowerOn,
   Resume,
   SetLink,
+  ShutDown,
   ThrottleDisk
 } from "./machine.ts"
 import {
@@ -66,6 +68,8 @@ interface Running {
   /** The guest can be told something. */
   readonly up: Deferred.Deferred<void, MachineFailed>
   broken: boolean
+  /** The guest was told to end it. */
+  leaving: boolean
 }
 
 interface State {
@@ -83,6 +87,7 @@ export const Machine = Actor.make("machine", {
   messages: [
     PowerOn,
     PowerOff,
+    ShutDown,
     Pause,
     Resume,
     SetLink,
@@ -111,6 +116,11 @@ export const Machine = Actor.make("machine", {
         stop(state),
         Actor.reply({ ...state, running: undefined, paused: false, consoleBefore: tailOf(state) }, undefined)
       ),
+    ShutDown: (state, request, context) => {
+      if (state.running === undefined) return Actor.reply(state, undefined)
+      obey(state, context.replyTo(request), context, (running) => shutDown(state.args.name, running, request))
+      return Actor.later(state)
+    },
     Pause: (state, request, context) => {
       obey(state, context.replyTo(request), context, (run) => run.qemu.qmp("stop"))
       return Actor.later({ ...state, paused: state.running !== undefined })
@@ -172,6 +182,8 @@ export const Machine = Actor.make("machine", {
     },
     Ended: (state, { how, qemu }) => {
       if (state.running?.qemu !== qemu) return state
+      // It counts as off when whoever shut it down says so.
+      if (state.running.leaving) return state
       throw new Error(`QEMU has ended (${how}): ${qemu.consoleTail.slice(-500)}`)
     },
     Answered: (state) => state
@@ -232,11 +244,33 @@ const start = (
       Effect.fail(new MachineFailed({ machine: name, doing: "boot", reason: `QEMU has ended: ${how}` }))
     )
     context.pipe(Deferred.complete(up, Effect.raceFirst(inTime, ended)), () => new Answered())
-    return { qemu, scope, recorded: log !== null, up, broken: false }
+    return { qemu, scope, recorded: log !== null, up, broken: false, leaving: false }
   })
 
 const stop = ({ running }: State): Effect.Effect<void> =>
   running === undefined ? Effect.void : Scope.close(running.scope, Exit.void)
+
+const shutDown = (
+  name: string,
+  running: Running,
+  { withinMillis }: ShutDown
+): Effect.Effect<void, MachineFailed> =>
+  Effect.suspend(() => {
+    running.leaving = true
+    const { qemu } = running
+    return Effect.zipRight(qemu.qmp("system_powerdown"), Deferred.await(qemu.ended)).pipe(
+      Effect.timeoutFail({
+        duration: withinMillis,
+        onTimeout: () =>
+          new MachineFailed({
+            machine: name,
+            doing: "shut down",
+            reason: `its guest has not turned it off within ${withinMillis} ms: ${qemu.consoleTail.slice(-500)}`
+          })
+      }),
+      Effect.asVoid
+    )
+  })
 
 /** A guest goes on where it was when it was copied. */
 export const wakeUp = (qemu: Qemu, statePath: string): Effect.Effect<void, MachineFailed> =>

@@ -29,6 +29,12 @@ export class PowerOff extends Schema.TaggedRequest<PowerOff>()(
   operate("Cuts the power of a machine of the lab: of its memory nothing stays.")
 ) {}
 
+export class ShutDown extends Schema.TaggedRequest<ShutDown>()(
+  "ShutDown",
+  order({ withinMillis: Schema.Positive }),
+  operate("Presses the power button of a machine of the lab, and waits until its guest has turned it off.")
+) {}
+
 export class Pause extends Schema.TaggedRequest<Pause>()(
   "Pause",
   order({}),
@@ -96,6 +102,7 @@ export class GetMachine extends Schema.TaggedRequest<GetMachine>()(
 export type MachineRequest =
   | PowerOn
   | PowerOff
+  | ShutDown
   | Pause
   | Resume
   | SetLink

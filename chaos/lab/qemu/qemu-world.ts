@@ -228,6 +228,8 @@ const strike = (
       return guests.powerOff(action.node)
     case "PowerOn":
       return Effect.zipRight(guests.powerOn(action.node), guests.start(action.node))
+    case "ShutDown":
+      return guests.shutDown(action.node)
     case "Reset":
       return guests.reset(action.node)
     case "Kill":

@@ -30,6 +30,11 @@ type Colours = Readonly<Record<(typeof colourNames)[number], string>>
 /** A fresh restart pulses for so long. */
 const pulseMillis = 2_500
 
+/** The shortest pause between two paintings. */
+const framePauseMillis = 60
+/** Cells that are smaller have no round corners. */
+const roundedMin = 12
+
 const isFresh = (ageMillis: number): boolean => ageMillis < pulseMillis
 
 export class ActorMap {
@@ -49,6 +54,9 @@ export class ActorMap {
   #found: ((actor: Actor) => boolean) | undefined
   #nowMillis = 0
   #pulsing = false
+  #waiting: number | undefined
+  #paintedMillis = Number.NEGATIVE_INFINITY
+  #pauseMillis = framePauseMillis
   readonly #clock: () => number
 
   constructor(listener: MapListener, clock: () => number) {
@@ -92,8 +100,19 @@ export class ActorMap {
       this.#cells =
         this.#width === 0 ? [] : layout(roots, { x: 0, y: 0, width: this.#width, height: this.#height })
     }
-    this.#paint()
+    this.#paintSoon()
     this.#pulse()
+  }
+
+  /** As often as it takes a tenth of the time at most, however many actors there are and however much happens. */
+  #paintSoon(): void {
+    if (this.#waiting !== undefined) return
+    const waitMillis = this.#paintedMillis + this.#pauseMillis - performance.now()
+    if (waitMillis <= 0) return this.#paint()
+    this.#waiting = setTimeout(() => {
+      this.#waiting = undefined
+      if (this.element.isConnected) this.#paint()
+    }, waitMillis)
   }
 
   #resize(): void {
@@ -116,9 +135,9 @@ export class ActorMap {
     setTimeout(() => {
       this.#pulsing = false
       this.#nowMillis = this.#clock()
-      if (this.element.isConnected && !document.hidden) requestAnimationFrame(() => this.#paint())
+      if (this.element.isConnected && !document.hidden) this.#paintSoon()
       this.#pulse()
-    }, 60)
+    }, framePauseMillis)
   }
 
   #paint(): void {
@@ -126,6 +145,7 @@ export class ActorMap {
     if (context === null || this.#width === 0) return
     this.#colours ??= this.#readColours()
     const colours = this.#colours
+    const fromMillis = performance.now()
     const scale = devicePixelRatio
     context.setTransform(scale, 0, 0, scale, 0, 0)
     context.clearRect(0, 0, this.#width, this.#height)
@@ -143,6 +163,8 @@ export class ActorMap {
     )
     this.#outline(context, this.#hovered, colours.text, 1.5)
     context.globalAlpha = 1
+    this.#paintedMillis = performance.now()
+    this.#pauseMillis = Math.max(framePauseMillis, (this.#paintedMillis - fromMillis) * 9)
   }
 
   #paintFrame(context: CanvasRenderingContext2D, cell: Cell, colours: Colours): void {
@@ -182,14 +204,14 @@ export class ActorMap {
     const round = (colour: string, alpha: number) => {
       context.fillStyle = colour
       context.globalAlpha = isOut ? alpha * 0.18 : alpha
+      const left = x + margin - grown
+      const top = y + margin - grown
+      const across = Math.max(0.5, width - 2 * margin + 2 * grown)
+      const down = Math.max(0.5, height - 2 * margin + 2 * grown)
+      // Nobody sees the corners of what is so small, and a path for each of thousands is what painting costs.
+      if (Math.min(width, height) < roundedMin) return context.fillRect(left, top, across, down)
       context.beginPath()
-      context.roundRect(
-        x + margin - grown,
-        y + margin - grown,
-        Math.max(0.5, width - 2 * margin + 2 * grown),
-        Math.max(0.5, height - 2 * margin + 2 * grown),
-        Math.min(3, width / 4, height / 4)
-      )
+      context.roundRect(left, top, across, down, Math.min(3, width / 4, height / 4))
       context.fill()
     }
     // News fades until the actor looks like any other.

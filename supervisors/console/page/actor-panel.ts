@@ -2,9 +2,10 @@
  * One actor: how it is, what it shows of its state, what it takes, how it crashed last; and what can be done to it.
  * Looked at anew every two seconds for as long as it is open.
  */
-import { actionsOf } from "./actions.ts"
+import { actionButton } from "./action-button.ts"
+import { lookOf } from "./action-table.ts"
+import { act, actionsOf } from "./actions.ts"
 import type { App } from "./app.ts"
-import { type BreakerPlace, breakerActions } from "./breaker-actions.ts"
 import { type Actor, healthOf, stateOf } from "./cluster-model.ts"
 import { lookForWhy, whyView } from "./crash-report.ts"
 import { button, type Child, h, replace, setAttribute, setText } from "./dom.ts"
@@ -174,25 +175,19 @@ export class ActorPanel {
   #buttons(actor: Actor): Child {
     const { model } = this.#app
     const again = () => model.at(actor.path)
-    const place: BreakerPlace = { path: actor.path, name: actor.name }
     return [
-      actionsOf(actor).map(({ icon, isDangerous, name, run }) =>
-        button(name, {
+      actionsOf(actor).map((name) => {
+        const { icon, isDangerous, label } = lookOf(name)
+        return button(label, {
           icon,
           "data-key": name,
-          class: isDangerous ? "quiet danger-text" : "quiet",
-          onclick: () => {
-            // As it is now, not as it was when the button was drawn.
-            const now = again()
-            const action = now === undefined ? undefined : actionsOf(now).find((each) => each.name === name)
-            void (action?.run ?? run)(this.#app)
-          }
+          class: isDangerous === true ? "quiet danger-text" : "quiet",
+          // As it is now, not as it was when the button was drawn.
+          onclick: () => void act(this.#app, again() ?? actor, name)
         })
-      ),
+      }),
       actor.row.kind === "breaker" &&
-        breakerActions(place).map(({ icon, name, run }) =>
-          button(name, { icon, "data-key": name, class: "quiet", onclick: () => void run(this.#app) })
-        ),
+        breakerVerbs.map((name) => actionButton(this.#app, { name, fields: { breaker: actor.path } })),
       actor.children.length > 0 &&
         button("Zoom", {
           icon: "zoom",
@@ -280,6 +275,8 @@ export class ActorPanel {
     this.#app.say("the path is in the clipboard")
   }
 }
+
+const breakerVerbs = ["breaker trip", "breaker reset", "breaker hold", "breaker release"] as const
 
 const section = (title: string, hint: string, ...content: ReadonlyArray<Node>): HTMLElement =>
   h("section", {}, h("h3", {}, title, h("small", {}, ` ${hint}`)), ...content)

@@ -1,6 +1,6 @@
 /** What all views of the page share: the cluster, the events, who we are, and the ways to act. */
 import type { ClusterModel } from "./cluster-model.ts"
-import type { AskAnswer, AskBody, Hello, NodeEvent } from "./wire.ts"
+import type { ActAnswer, ActBody, Action, AskAnswer, AskBody, Hello, NodeEvent } from "./wire.ts"
 
 /** An event as it came, or how many were left out before it. */
 export type Logged =
@@ -18,6 +18,10 @@ export interface App {
   hello: Hello
   readonly nowMillis: () => number
   readonly ask: (path: string, request: AskBody["request"], deadlineMillis?: number) => Promise<AskAnswer>
+  /** What an operator can do. */
+  readonly actions: () => Promise<ReadonlyArray<Action>>
+  /** One of these; `saved`: the browser has got the file. */
+  readonly act: (body: ActBody) => Promise<ActAnswer | { readonly outcome: "saved" }>
   /** Undefined where there is no answer. */
   readonly look: <Answer>(path: string, request: AskBody["request"]) => Promise<Answer | undefined>
   readonly say: (text: string, severity?: "good" | "bad") => void

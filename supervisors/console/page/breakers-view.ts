@@ -1,9 +1,7 @@
 /** Whether machines may act by themselves, and which calls are let through: the fleet breaker and circuit breakers. */
-import { report } from "./actions.ts"
+import { actionButton } from "./action-button.ts"
 import type { App, View } from "./app.ts"
-import { breakerActions } from "./breaker-actions.ts"
-import { confirm } from "./dialog.ts"
-import { button, type Child, h, replace } from "./dom.ts"
+import { type Child, h, replace } from "./dom.ts"
 import { count, duration } from "./figures.ts"
 import { Polling } from "./polling.ts"
 import { asking, card, pill } from "./table.ts"
@@ -135,6 +133,7 @@ export class BreakersView implements View {
 
   #drawScope(zone: string | null, views: ReadonlyArray<ScopeView>): HTMLElement {
     const where = zone ?? "the fleet"
+    const target = zone === null ? "fleet" : `zone:${zone}`
     const tripped = views.filter(({ scope }) => scope.tripped)
     const state = tripped.length === 0 ? "closed" : tripped.length === views.length ? "open" : "half-open"
     return h(
@@ -154,61 +153,14 @@ export class BreakersView implements View {
       h(
         "div",
         { class: "buttons" },
-        tripped.length < views.length &&
-          button("Trip", {
-            icon: "crash",
-            class: "quiet danger-text",
-            "data-key": `trip ${where}`,
-            onclick: () => void this.#orderFleet("TripFleetBreaker", zone, views)
-          }),
-        tripped.length > 0 &&
-          button("Reset", {
-            icon: "restart",
-            class: "quiet",
-            "data-key": `reset ${where}`,
-            onclick: () => void this.#orderFleet("ResetFleetBreaker", zone, views)
-          })
+        tripped.length < views.length && this.#button("breaker trip", target),
+        tripped.length > 0 && this.#button("breaker reset", target)
       )
     )
   }
 
-  /** Each node judges for itself, so all that were seen are told. */
-  async #orderFleet(
-    tag: "TripFleetBreaker" | "ResetFleetBreaker",
-    zone: string | null,
-    views: ReadonlyArray<ScopeView>
-  ): Promise<void> {
-    const where = zone ?? "the whole fleet"
-    const isTrip = tag === "TripFleetBreaker"
-    const nodes = views.map(({ node }) => node)
-    const reason = await confirm({
-      title: isTrip ? `Stop automation in ${where}?` : `Let automation go on in ${where}?`,
-      says: isTrip
-        ? [
-            `No machine acts on its own in ${where} any more: no role is moved, except by hand.`,
-            `This goes to ${nodes.join(", ")}, for each node judges for itself.`,
-            "It stays so until somebody resets it; health alone does not."
-          ]
-        : [
-            `Machines may act in ${where} again, at once.`,
-            `This goes to ${nodes.join(", ")}. Who is dead now does not count again.`
-          ],
-      action: isTrip ? "Stop automation" : "Go on",
-      isDangerous: isTrip,
-      reason: "by hand, from the console"
-    })
-    if (reason === undefined) return
-    const order = { _tag: tag, zone, by: this.#app.hello.actorId, reason }
-    const answers = await Promise.all(
-      nodes.map((node) => this.#app.ask(`/${node}/cluster/fleet-breaker`, order))
-    )
-    const failed = answers.find(({ outcome }) => outcome === "failed")
-    report(
-      this.#app,
-      failed ?? { outcome: "reply", value: null },
-      isTrip ? `automation is stopped in ${where}` : `automation goes on in ${where}`
-    )
-    this.#polling.now()
+  #button(name: Verb, target: string): HTMLElement {
+    return actionButton(this.#app, { name, fields: { breaker: target } }, () => this.#polling.now())
   }
 
   #drawBreakers(breakers: ReadonlyArray<Found>): Child {
@@ -252,16 +204,7 @@ export class BreakersView implements View {
       h(
         "div",
         { class: "buttons" },
-        breakerActions({ path, name })
-          .filter((action) => isApt(action.name, status))
-          .map(({ icon, name: action, run }) =>
-            button(action, {
-              icon,
-              class: action === "Trip" ? "quiet danger-text" : "quiet",
-              "data-key": `${action} ${path}`,
-              onclick: () => void run(this.#app).then(() => this.#polling.now())
-            })
-          )
+        verbs.filter((verb) => isApt(verb, status)).map((verb) => this.#button(verb, path))
       )
     )
   }
@@ -284,16 +227,19 @@ const scopeText = ({ by, dead, healthy, members, reason, tripped }: Scope): stri
 
 const stateHealth = { closed: "well", open: "down", "half-open": "restarted" } as const
 
-const isApt = (action: string, status: Breaker | undefined): boolean => {
+const verbs = ["breaker trip", "breaker reset", "breaker hold", "breaker release"] as const
+type Verb = (typeof verbs)[number]
+
+const isApt = (verb: Verb, status: Breaker | undefined): boolean => {
   if (status === undefined) return false
-  switch (action) {
-    case "Trip":
+  switch (verb) {
+    case "breaker trip":
       return status.state !== "open"
-    case "Reset":
+    case "breaker reset":
       return status.state !== "closed" || status.numbers.calls > 0
-    case "Hold":
+    case "breaker hold":
       return status.held === null
-    default:
+    case "breaker release":
       return status.held !== null
   }
 }

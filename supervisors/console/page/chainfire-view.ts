@@ -1,8 +1,7 @@
 /** The coordination store: its members and how far each has come, what is in it, and who changed places. */
-import { report } from "./actions.ts"
 import type { App, View } from "./app.ts"
-import { confirm } from "./dialog.ts"
-import { button, type Child, h, replace, setText } from "./dom.ts"
+import { ChainfireGroup } from "./chainfire-group.ts"
+import { type Child, h, replace, setText } from "./dom.ts"
 import { count, duration } from "./figures.ts"
 import { jsonView } from "./json-view.ts"
 import { Polling } from "./polling.ts"
@@ -62,6 +61,7 @@ export class ChainfireView implements View {
   readonly #app: App
   readonly #polling: Polling
   readonly #members = h("div", {}, asking())
+  readonly #group: ChainfireGroup
   readonly #keys = h("div", {}, asking())
   readonly #keysCount = h("span", { class: "found-count", "aria-live": "polite" })
   readonly #leases = h("div", {}, asking())
@@ -72,6 +72,7 @@ export class ChainfireView implements View {
   constructor(app: App) {
     this.#app = app
     this.#polling = new Polling(() => this.#look(), lookMillis)
+    this.#group = new ChainfireGroup(app, () => this.#polling.now())
     this.#prefix = h("input", {
       type: "search",
       placeholder: "Keys that begin with…",
@@ -87,6 +88,7 @@ export class ChainfireView implements View {
         "div",
         { class: "cards" },
         card("Members", "of the group, each asked for itself", this.#members),
+        card("Group", "who belongs to it, and what can be done about it", this.#group.element),
         card(
           "Keys",
           "the first of them, as they are now",
@@ -112,6 +114,7 @@ export class ChainfireView implements View {
   async #look(): Promise<void> {
     await Promise.all([
       this.#lookAtMembers(),
+      this.#group.look(),
       this.#lookAtKeys(),
       this.#lookAtLeases(),
       this.#lookAtReplacement()
@@ -162,10 +165,10 @@ export class ChainfireView implements View {
       ),
       table(
         "Members of chainfire",
-        ["Member", "Role", "Term", "Applied", "Behind", "Log from", "Watches", "Snapshots", "Trouble", ""],
+        ["Member", "Role", "Term", "Applied", "Behind", "Log from", "Watches", "Snapshots", "Trouble"],
         seen.map(({ node, status }) =>
           status === undefined
-            ? [node, pill("no answer", "down"), "", "", "", "", "", "", "", ""]
+            ? [node, pill("no answer", "down"), "", "", "", "", "", "", ""]
             : [
                 h("a", { href: `#/actor/${node}/chainfire/member`, title: `member ${status.member}` }, node),
                 pill(status.role, roleHealth(status)),
@@ -177,40 +180,12 @@ export class ChainfireView implements View {
                   ? `${count(status.watches)} (${count(status.parkedWatches)} parked)`
                   : count(status.watches),
                 count(status.snapshotsInstalled),
-                status.removed ? "it was removed" : status.failed || "–",
-                leader !== undefined && this.#handOver(leader.node, node, status)
+                status.removed ? "it was removed" : status.failed || "–"
               ]
         ),
         "No member answers."
       )
     ]
-  }
-
-  /** Only a voter that does not lead can take it, and only where the store takes such orders. */
-  #handOver(leader: string, node: string, { learners, member, role }: Status): Child {
-    const operations = `/${leader}/chainfire/member/operations`
-    if (role !== "follower" || learners.includes(member)) return undefined
-    if (this.#app.model.at(operations) === undefined) return undefined
-    return button("Have it lead", {
-      class: "quiet",
-      "data-key": `lead ${node}`,
-      onclick: () => void this.#transfer(operations, leader, node, member)
-    })
-  }
-
-  async #transfer(operations: string, leader: string, node: string, member: number): Promise<void> {
-    const reason = await confirm({
-      title: `Have ${node} lead chainfire?`,
-      says: [
-        `${leader} hands its leadership over to ${node} as soon as that one has the whole log.`,
-        "Writes wait for a moment. If it does not work out in time, the leader stays."
-      ],
-      action: "Hand over"
-    })
-    if (reason === undefined) return
-    const answer = await this.#app.ask(operations, { _tag: "TransferLeader", member }, 15_000)
-    report(this.#app, answer, `${node} leads chainfire`)
-    this.#polling.now()
   }
 
   async #lookAtKeys(): Promise<void> {

@@ -2,11 +2,11 @@
  * The cluster: members in their zones, links between them, what each believes of the others, roles and who has them,
  * and who is connected. Every node is asked for itself, so that a view that differs is seen.
  */
-import { report } from "./actions.ts"
+import { actionButton } from "./action-button.ts"
+import type { ActionName, Fields } from "./action-table.ts"
 import type { App, View } from "./app.ts"
 import { clusterMap, type LinkDrawn, type MemberDrawn } from "./cluster-map.ts"
-import { confirm } from "./dialog.ts"
-import { button, type Child, h, replace } from "./dom.ts"
+import { type Child, h, replace } from "./dom.ts"
 import { coordinatorPath, type Failover, failoverView } from "./failover-card.ts"
 import { clock, count, duration } from "./figures.ts"
 import { Polling } from "./polling.ts"
@@ -178,7 +178,7 @@ export class ClusterView implements View {
         "",
         table(
           "Members",
-          ["Member", "State", "Zone", "Address", "Boot", "Version", "Roles"],
+          ["Member", "State", "Zone", "Address", "Boot", "Version", "Roles", ""],
           members.map((member) => [
             h("a", { href: `#/actor/${member.name}` }, member.name),
             pill(member.status, statusHealth[member.status]),
@@ -186,7 +186,9 @@ export class ClusterView implements View {
             h("code", {}, member.address),
             h("code", { title: member.bootId }, member.bootId.slice(0, 8)),
             member.metadata.version,
-            member.metadata.roles.join(", ") || "–"
+            member.metadata.roles.join(", ") || "–",
+            (member.status === "alive" || member.status === "suspect") &&
+              this.#button("drain", { node: member.name })
           ]),
           "None are known."
         )
@@ -196,7 +198,7 @@ export class ClusterView implements View {
         "as each was started; those with the same digest were given the same",
         table(
           "Nodes",
-          ["Node", "Since", "Process", "Version", "Digest", "Links", "etcd", "Dead letters"],
+          ["Node", "Since", "Process", "Version", "Digest", "Links", "etcd", "Dead letters", ""],
           seen.map(({ config, deadLetters, node }) => [
             node,
             config === undefined || config.startedAtMillis === 0
@@ -209,7 +211,8 @@ export class ClusterView implements View {
               : h("code", { title: `${config.digest} ${config.file}` }, config.digest.slice(0, 8)),
             h("code", {}, config?.links ?? "–"),
             h("code", {}, config?.etcd ?? "–"),
-            deadLetters === undefined ? "–" : count(deadLetters.total)
+            deadLetters === undefined ? "–" : count(deadLetters.total),
+            config !== undefined && this.#button("log", { node })
           ]),
           "Nobody answers."
         )
@@ -259,6 +262,10 @@ export class ClusterView implements View {
     ]
   }
 
+  #button(name: ActionName, fields: Fields): HTMLElement {
+    return actionButton(this.#app, { name, fields }, () => this.#polling.now())
+  }
+
   #map(seen: ReadonlyArray<Seen>, members: ReadonlyArray<Member>): Child {
     const drawn = members
       .filter(({ status }) => status !== "left")
@@ -294,38 +301,10 @@ export class ClusterView implements View {
         pill(failover?.phase ?? "", failover?.phase === "leading" ? "well" : ""),
         failover?.epoch === null || failover === undefined ? "–" : count(failover.epoch),
         failover?.reason ?? "",
-        failover?.phase === "leading" &&
-          button("Yield", {
-            "data-key": `yield ${node}`,
-            class: "quiet",
-            onclick: () => void this.#yield(node, failover.role)
-          })
+        failover?.phase === "leading" && this.#button("failover yield", { node })
       ]),
       "No roles are campaigned for: this node is a group of its own."
     )
-  }
-
-  async #yield(node: string, role: string): Promise<void> {
-    const reason = await confirm({
-      title: `Have ${node} yield ${role}?`,
-      says: [
-        `${node} gives ${role} up and does not campaign for it for 30 seconds.`,
-        "Another candidate takes it as soon as the lease is back; until then nobody decides about failover."
-      ],
-      action: "Yield",
-      reason: "by hand, from the console"
-    })
-    if (reason === undefined) return
-    const path =
-      this.#app.model.at(`/${node}/roles/failover`) === undefined
-        ? `/${node}/roles/failover-candidate`
-        : `/${node}/roles/failover`
-    report(
-      this.#app,
-      await this.#app.ask(path, { _tag: "YieldRole", by: this.#app.hello.actorId, reason }),
-      `${node} yields ${role}`
-    )
-    this.#polling.now()
   }
 }
 

@@ -6,6 +6,8 @@ import { type Severity, wordsOf } from "./event-words.ts"
 import { count } from "./figures.ts"
 
 const shownMax = 300
+/** Nobody reads faster than this, and each time all lines move. */
+const newsMillis = 250
 
 const severities: ReadonlyArray<readonly [Severity, string]> = [
   ["bad", "Failures"],
@@ -23,6 +25,8 @@ export class EventsView implements View {
   readonly #pause: HTMLInputElement
   readonly #wanted = new Set<Severity>(["bad", "warn", "good", "plain"])
   #shown = -1
+  #found = 0
+  #drawnMillis = Number.NEGATIVE_INFINITY
 
   constructor(app: App) {
     this.#app = app
@@ -68,22 +72,53 @@ export class EventsView implements View {
   hide(): void {}
 
   update(): void {
-    if (!this.#pause.checked && this.#app.log.last !== this.#shown) this.#draw()
+    if (this.#pause.checked || this.#app.log.last === this.#shown) return
+    // What comes in between is drawn with the next event, or with the page's own tick.
+    const nowMillis = this.#app.nowMillis()
+    if (nowMillis - this.#drawnMillis < newsMillis) return
+    this.#drawnMillis = nowMillis
+    this.#drawNews()
+  }
+
+  /** Puts what is new above the rest: that stays as it is, and what was unfolded in it. */
+  #drawNews(): void {
+    const isNew = ({ number }: Logged) => number > this.#shown
+    const { found, lines } = this.#collect(isNew)
+    if (this.#found === 0 || lines.length === shownMax) return this.#draw()
+    this.#shown = this.#app.log.last
+    this.#found = Math.min(this.#found + found, this.#app.log.entries.length)
+    this.#count()
+    this.#list.prepend(...lines)
+    while (this.#list.childElementCount > shownMax) this.#list.lastElementChild?.remove()
+  }
+
+  /** The newest first, for as long as they are wanted. */
+  #collect(goesOn: (entry: Logged) => boolean) {
+    const { entries } = this.#app.log
+    const words = this.#filter.value.toLowerCase().split(/\s+/).filter(Boolean)
+    const lines: Array<HTMLElement> = []
+    let found = 0
+    for (let index = entries.length - 1; index >= 0; index--) {
+      const entry = entries[index]
+      if (entry === undefined || !goesOn(entry)) break
+      if (!this.#isWanted(entry, words)) continue
+      found++
+      if (lines.length < shownMax) lines.push(lineOf(entry))
+    }
+    return { found, lines }
+  }
+
+  #count(): void {
+    const found = count(this.#found)
+    setText(this.#note, this.#found > shownMax ? `the last ${shownMax} of ${found}` : found)
   }
 
   #draw(): void {
     const { log } = this.#app
+    const { found, lines } = this.#collect(() => true)
     this.#shown = log.last
-    const words = this.#filter.value.toLowerCase().split(/\s+/).filter(Boolean)
-    const lines: Array<HTMLElement> = []
-    let found = 0
-    for (let index = log.entries.length - 1; index >= 0; index--) {
-      const entry = log.entries[index]
-      if (entry === undefined || !this.#isWanted(entry, words)) continue
-      found++
-      if (lines.length < shownMax) lines.push(lineOf(entry))
-    }
-    setText(this.#note, found > shownMax ? `the last ${shownMax} of ${count(found)}` : `${count(found)}`)
+    this.#found = found
+    this.#count()
     replace(
       this.#list,
       lines.length === 0

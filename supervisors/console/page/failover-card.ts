@@ -1,8 +1,8 @@
 /** Roles that one node at a time has: who has which and why, and what operators have said about it. */
-import { report } from "./actions.ts"
+import { actionButton } from "./action-button.ts"
+import type { ActionName, Fields } from "./action-table.ts"
 import type { App } from "./app.ts"
-import { confirm, type Question } from "./dialog.ts"
-import { button, type Child, h } from "./dom.ts"
+import { type Child, h } from "./dom.ts"
 import { count } from "./figures.ts"
 import { pill, table } from "./table.ts"
 
@@ -46,16 +46,8 @@ export const failoverView = (
   { members, orders, phase, roles, term }: Failover,
   again: () => void
 ): Child => {
-  const order = async (
-    question: Question,
-    request: { readonly _tag: string; readonly [field: string]: unknown },
-    done: string
-  ) => {
-    const reason = await confirm({ reason: "by hand, from the console", ...question })
-    if (reason === undefined) return
-    report(app, await app.ask(path, { by: app.hello.actorId, reason, ...request }), done)
-    again()
-  }
+  const order = (name: ActionName, fields: Fields = {}, label?: string) =>
+    actionButton(app, { name, fields }, again, label)
   const held = orders.held !== null
   return [
     h(
@@ -63,17 +55,7 @@ export const failoverView = (
       { class: "tools" },
       pill(held ? "held" : phase, held ? "queued" : phase === "running" ? "well" : "restarted"),
       h("span", { class: "dim" }, `term ${count(term)} · ${path}`),
-      button(held ? "Release" : "Hold", {
-        icon: held ? "play" : "hold",
-        class: "quiet",
-        "data-key": "hold failover",
-        onclick: () =>
-          void order(
-            held ? release : hold,
-            { _tag: held ? "ReleaseFailover" : "HoldFailover" },
-            held ? "failover goes on" : "failover is held"
-          )
-      })
+      order(held ? "failover release" : "failover hold")
     ),
     orders.held !== null && h("p", {}, `held by ${orders.held.by}: ${orders.held.reason}`),
     table(
@@ -90,39 +72,18 @@ export const failoverView = (
         h(
           "div",
           { class: "buttons" },
-          holder !== null &&
-            button("Veto", {
-              class: "quiet danger-text",
-              "data-key": `veto ${role}`,
-              onclick: () =>
-                void order(
-                  veto(role, holder),
-                  { _tag: "VetoHolder", role, node: holder },
-                  `${holder} may not have ${role}`
-                )
-            }),
+          holder !== null && order("failover veto", { role, node: holder }),
           members
             .filter(({ name }) => name !== holder)
-            .map(({ name }) =>
-              button(`To ${name}`, {
-                class: "quiet",
-                "data-key": `force ${role} ${name}`,
-                onclick: () =>
-                  void order(
-                    force(role, name),
-                    { _tag: "ForceHolder", role, node: name },
-                    `${role} goes to ${name}`
-                  )
-              })
-            )
+            .map(({ name }) => order("failover force", { role, node: name }, `To ${name}`))
         )
       ]),
       "There are no roles to give out: the cluster's file names none."
     ),
     [
-      ...orders.vetoes.map((each) => ({ ...each, tag: "LiftVeto", what: "may not be on" })),
-      ...orders.forced.map((each) => ({ ...each, tag: "LiftForce", what: "has to be on" }))
-    ].map(({ by, node, reason, role, tag, what }) =>
+      ...orders.vetoes.map((each) => ({ ...each, isVeto: true, what: "may not be on" })),
+      ...orders.forced.map((each) => ({ ...each, isVeto: false, what: "has to be on" }))
+    ].map(({ by, isVeto, node, reason, role, what }) =>
       h(
         "p",
         { class: "order" },
@@ -134,57 +95,8 @@ export const failoverView = (
           h("strong", {}, node),
           h("span", { class: "dim" }, ` · ${reason} · by ${by}`)
         ),
-        button("Lift", {
-          class: "quiet",
-          "data-key": `${tag} ${role} ${node}`,
-          onclick: () =>
-            void order(
-              lift(role),
-              tag === "LiftVeto" ? { _tag: tag, role, node } : { _tag: tag, role },
-              `the policy decides about ${role} again`
-            )
-        })
+        isVeto ? order("failover lift", { role, node }) : order("failover unforce", { role })
       )
     )
   ]
 }
-
-const hold: Question = {
-  title: "Hold failover?",
-  says: [
-    "No role is moved by itself until somebody releases it, also when a node dies.",
-    "What was decided before is carried out."
-  ],
-  action: "Hold"
-}
-
-const release: Question = {
-  title: "Release failover?",
-  says: ["It decides again, at once: roles of dead nodes are given to others."],
-  action: "Release"
-}
-
-const veto = (role: string, node: string): Question => ({
-  title: `Keep ${role} away from ${node}?`,
-  says: [
-    `${role} is taken from ${node} at once, and given to another node that may have it.`,
-    "It stays so until the veto is lifted."
-  ],
-  action: "Veto",
-  isDangerous: true
-})
-
-const force = (role: string, node: string): Question => ({
-  title: `Give ${role} to ${node}?`,
-  says: [
-    `${node} gets ${role} whatever the policy says, also while failover is held or automation stopped.`,
-    "It stays there until the node fails or leaves, the order is lifted, or somebody vetoes it."
-  ],
-  action: "Give it"
-})
-
-const lift = (role: string): Question => ({
-  title: `Take the order about ${role} back?`,
-  says: ["The policy is asked again, and may move the role."],
-  action: "Lift"
-})

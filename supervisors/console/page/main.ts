@@ -3,7 +3,7 @@
  *
  * Samples and events change the model at once and the view at most once a frame, and only the view that is shown.
  */
-import { actionsOf } from "./actions.ts"
+import { type ActorAction, actionsOf, act as actOn } from "./actions.ts"
 import { type App, EventLog, type View } from "./app.ts"
 import { BreakersView } from "./breakers-view.ts"
 import { ChainfireView } from "./chainfire-view.ts"
@@ -12,7 +12,7 @@ import { ClusterView } from "./cluster-view.ts"
 import { button, h, icon, replace, setAttribute, setText } from "./dom.ts"
 import { EventsView } from "./events-view.ts"
 import { showHelp } from "./help.ts"
-import { ask, LoggedOut, login, logout, look } from "./requests.ts"
+import { act, actions, ask, LoggedOut, login, logout, look } from "./requests.ts"
 import { Stream, type StreamState } from "./stream.ts"
 import { TreeView } from "./tree-view.ts"
 import type { Hello, StreamMessages } from "./wire.ts"
@@ -65,6 +65,8 @@ class Page {
       nowMillis: () => performance.now(),
       ask: (path, request, deadlineMillis) => this.#guard(ask(path, request, deadlineMillis)),
       look: (path, request) => this.#guard(look(path, request)),
+      actions: () => this.#guard(actions()),
+      act: (body) => this.#guard(act(body)),
       say,
       go: (route) => {
         if (location.hash === route) this.#route()
@@ -249,15 +251,15 @@ class Page {
       ? this.#app.model.at(decodeURI(location.hash).slice("#/actor".length))
       : undefined
     if (actor === undefined) return false
-    const names: Readonly<Record<string, ReadonlyArray<string>>> = {
-      r: ["Restart"],
-      s: ["Stop", "Start"],
-      p: ["Suspend", "Resume"],
-      x: ["Crash"]
+    const names: Readonly<Record<string, ReadonlyArray<ActorAction>>> = {
+      r: ["restart"],
+      s: ["stop", "start"],
+      p: ["suspend", "resume"],
+      x: ["kill"]
     }
-    const action = actionsOf(actor).find(({ name }) => names[key]?.includes(name) === true)
-    if (action === undefined) return false
-    void action.run(this.#app)
+    const name = actionsOf(actor).find((each) => names[key]?.includes(each) === true)
+    if (name === undefined) return false
+    void actOn(this.#app, actor, name)
     return true
   }
 

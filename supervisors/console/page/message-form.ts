@@ -1,8 +1,13 @@
-/** Any message that an actor takes from clients, written by hand: its fields come from the node's catalogue. */
+/**
+ * Any message that an actor takes from clients, told or asked: its fields come from the node's catalogue, and it is
+ * checked and sent as the shell's `tell` and `ask` do it. What is wrong is said at its field.
+ */
+import { lookOf } from "./action-table.ts"
 import type { App } from "./app.ts"
 import { showDialog } from "./dialog.ts"
-import { h, replace } from "./dom.ts"
+import { h, replace, setText } from "./dom.ts"
 import { jsonView } from "./json-view.ts"
+import { type JsonSchema, messageField, recordOf } from "./message-field.ts"
 
 interface Entry {
   readonly tag: string
@@ -11,10 +16,6 @@ interface Entry {
   readonly description: string
   readonly attached: ReadonlyArray<string>
   readonly payload: JsonSchema
-}
-
-interface JsonSchema {
-  readonly [key: string]: unknown
 }
 
 let entries: ReadonlyMap<string, Entry> | undefined
@@ -33,83 +34,69 @@ const entryOf = async (app: App, tag: string): Promise<Entry | undefined> => {
 export const messageForm = async (app: App, path: string, tag: string): Promise<void> => {
   const entry = await entryOf(app, tag)
   if (entry === undefined) return app.say(`the node does not say what ${tag} is`, "bad")
+  const name = entry.direction === "tell" ? "tell" : "ask"
+  const order = { path, message: tag }
+  const asked = await app.act({ name, fields: order, confirmed: false })
+  const fields = fieldsOf(entry)
+  const problem = h("p", { class: "bad", role: "alert" })
   const answer = h("div", { class: "answer", "aria-live": "polite" })
-  if (entry.direction !== "ask") {
-    showDialog(
-      tag,
-      h("p", {}, entry.description),
-      h("p", { class: "dim" }, "It is told and not answered; send it with `tell` of the shell.")
-    )
-    return
-  }
-  const area = h("textarea", {
-    id: "message-fields",
-    rows: 8,
-    spellcheck: false,
-    autocomplete: "off",
-    "aria-label": "Fields as JSON"
-  })
-  area.value = JSON.stringify(skeleton(entry), undefined, 2)
-  const send = async (event: Event) => {
+  const { label } = lookOf(name)
+  const isFelt = asked.outcome === "asks" && asked.says !== ""
+  const send = h("button", { type: "submit", class: isFelt ? "danger" : "primary" }, label)
+
+  const submit = async (event: Event): Promise<void> => {
     event.preventDefault()
-    let fields: unknown
-    try {
-      fields = JSON.parse(area.value)
-    } catch (cause) {
-      return replace(answer, h("p", { class: "bad" }, `That is no JSON: ${String(cause)}`))
-    }
+    for (const { mark } of fields) mark("")
+    setText(problem, "")
     replace(answer, h("p", { class: "dim" }, "…"))
-    const got = await app.ask(path, { ...(typeof fields === "object" ? fields : {}), _tag: tag }, 30_000)
-    replace(
-      answer,
-      got.outcome === "reply"
-        ? [h("h3", {}, "Answer"), jsonView(got.value)]
-        : [h("h3", { class: "bad" }, got.fault._tag), h("p", {}, got.fault.message)]
-    )
+    const json = JSON.stringify(Object.fromEntries(fields.map((field) => [field.name, field.value()])))
+    send.disabled = true
+    const got = await app.act({ name, fields: { ...order, fields: json }, confirmed: true })
+    send.disabled = false
+    replace(answer)
+    if (got.outcome === "done") {
+      replace(
+        answer,
+        name === "tell" ? h("p", {}, got.lines.join(" ")) : [h("h3", {}, "Answer"), jsonView(got.value)]
+      )
+    } else if (got.outcome === "refused") {
+      const at = got.field?.split(".", 1)[0]
+      const wrong = fields.find((field) => field.name === at)
+      if (wrong === undefined) return setText(problem, got.message)
+      wrong.mark(atField(got.message, wrong.name))
+      wrong.element.focus()
+    }
   }
   showDialog(
     tag,
-    h("p", {}, entry.description),
-    h("p", { class: "dim" }, `To ${path}. Takes the permission to ${entry.permission}.`),
+    ...(isFelt ? [] : [h("p", {}, entry.description)]),
+    asked.outcome === "asks" && asked.says !== ""
+      ? h("p", { class: "says" }, `${asked.says}`)
+      : h("p", { class: "dim" }, `To ${path}.`),
     h(
       "form",
-      { onsubmit: (event) => void send(event) },
-      area,
-      h("div", { class: "buttons" }, h("button", { type: "submit", class: "primary" }, "Send"))
+      { onsubmit: (event) => void submit(event), novalidate: true },
+      fields.length === 0 && h("p", { class: "dim" }, "It has no fields."),
+      fields.map(({ row }) => row),
+      problem,
+      h("div", { class: "buttons" }, send)
     ),
     answer
   )
+  fields[0]?.element.focus()
 }
 
-/** Its required fields, but for those that the node fills in. */
-const skeleton = ({ attached, payload }: Entry): Record<string, unknown> => {
-  const properties = recordOf(payload["properties"])
-  const required = Array.isArray(payload["required"]) ? payload["required"] : []
-  return Object.fromEntries(
-    required
-      .filter((field) => field !== "_tag" && !attached.includes(field))
-      .map((field) => [field, example(recordOf(properties[field]))])
-  )
-}
+/** Without what its place says, and what a shell would do next. */
+const atField = (message: string, field: string): string =>
+  message
+    .replace(/^\w+ was not sent: /, "")
+    .replace(/; accepts .*$/s, "")
+    .replace(`field ${field}: `, "")
 
-const recordOf = (value: unknown): JsonSchema =>
-  typeof value === "object" && value !== null ? { ...value } : {}
-
-const example = (schema: JsonSchema): unknown => {
-  if (Array.isArray(schema["enum"])) return schema["enum"][0]
-  switch (schema["type"]) {
-    case "string":
-      return ""
-    case "integer":
-    case "number":
-      return 0
-    case "boolean":
-      return false
-    case "array":
-      return []
-    case "object":
-      return {}
-    default:
-      return null
-  }
+/** All but those that the node fills in. */
+const fieldsOf = ({ attached, payload }: Entry) => {
+  const required = new Set(Array.isArray(payload["required"]) ? payload["required"] : [])
+  return Object.entries(recordOf(payload["properties"]))
+    .filter(([name]) => name !== "_tag" && !attached.includes(name))
+    .map(([name, schema]) => messageField(name, recordOf(schema), required.has(name)))
 }

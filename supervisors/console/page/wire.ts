@@ -82,6 +82,34 @@ export interface AskBody {
   readonly request: { readonly _tag: string; readonly [field: string]: unknown }
 }
 
+/** Something that an operator can do: one command of the shell. */
+export interface Action {
+  readonly name: string
+  readonly about: string
+  readonly fields: ReadonlyArray<ActionField>
+}
+
+export interface ActionField {
+  readonly name: string
+  /** Of a choice what there is; a flag is said or not. */
+  readonly kind: string | ReadonlyArray<string>
+  readonly isOptional: boolean
+  readonly about: string
+}
+
+export interface ActBody {
+  readonly name: string
+  readonly fields: Readonly<Record<string, string>>
+  /** Somebody has read what will happen. */
+  readonly confirmed: boolean
+}
+
+export type ActAnswer =
+  /** What will happen; empty where nobody has to be asked. */
+  | { readonly outcome: "asks"; readonly says: string }
+  | { readonly outcome: "done"; readonly lines: ReadonlyArray<string>; readonly value: unknown }
+  | { readonly outcome: "refused"; readonly message: string; readonly field?: string }
+
 /** How an ask ended. What is not JSON comes as `{ "$text": … }`, `{ "$base64": … }` or text. */
 export type AskAnswer =
   | { readonly outcome: "reply"; readonly value: unknown }
