@@ -4,8 +4,9 @@
  *   npm run bench simulation          an hour of virtual time, and a little more
  *   npm run bench simulation 0.1      a tenth of it; the beginning is slower than what follows
  *
- * `light` is two clients with an operation a second each and a fault a minute, which is what a scenario of hours is
- * made of; `heavy` is clients that do not pause.
+ * `warm` is after the run before it, when V8 has compiled what a cluster does. `light` is two clients with an operation
+ * a second each and a fault a minute, which is what a scenario of hours is made of; `heavy` is clients that do not
+ * pause.
  */
 import { badNetwork, crash, kill, partition, pause, powerLoss } from "#chaos/faults/fault.ts"
 import { draw, repeat, type Step, strikeFor, wait } from "#chaos/faults/schedule.ts"
@@ -51,7 +52,9 @@ const faultAMinute: Step = repeat(
 row(["load", "virtual s", "operations", "real s", "times real time", "by CPU time", "clients saw"])
 row(["---", "---", "---", "---", "---", "---", "---"])
 const light = { clients: 2, pauseMillisMax: 2_000, looksMillis: 5_000 }
-measure("none", () => played([wait(3_600_000 * scale)], { ...light, seed: 1, clients: 0 }))
+const idle = (seed: number) => played([wait(3_600_000 * scale)], { ...light, seed, clients: 0 })
+measure("none", () => idle(1))
+measure("none, warm", () => idle(4))
 measure("light", () => played([faultAMinute], { ...light, seed: 2 }))
 measure("heavy", () =>
   played([wait(120_000 * scale)], { seed: 3, clients: 8, pauseMillisMax: 0, looksMillis: 5_000 })
