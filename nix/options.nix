@@ -323,6 +323,12 @@ in
     default = { };
     description = "How much a node serves at once.";
   };
+  origins = mkOption {
+    type = types.nullOr (types.listOf types.nonEmptyStr);
+    default = null;
+    defaultText = "[]";
+    description = "Of web pages that may be clients of the message API, such as \"https://dashboard.example\".";
+  };
   timing = mkOption {
     type = (types.submodule {
       options = {

@@ -98,6 +98,7 @@ export const nodeOptions = (
       clients: limits.clients,
       shells: limits.shells,
       linksMax: limits.links.connectionsMax,
+      origins: cluster.origins,
       etcdLimits: { ...limits.etcd, ...messageLimits(cluster) },
       timing,
       roles: cluster.roles,

@@ -66,6 +66,8 @@ export interface NodeOptions extends NodeTreeOptions {
   readonly etcdLimits?: Partial<GrpcLimits>
   /** Of other nodes, clients of the message API and shells together. */
   readonly linksMax?: number
+  /** Of web pages that may be clients; none unless stated. */
+  readonly origins?: ReadonlyArray<string>
   /**
    * Where programs ask how it is and read its numbers, see node/health-port.ts; 0 is any port that is free. Without it
    * ten above the console's, and where there is no console there is none. The node starts on no port that is taken.
@@ -162,6 +164,7 @@ export const runNode = <A, E, R>(
       socketioLinks({
         ...{ self, tokens, port, dialFrom, onRefused },
         ...(options.linksMax !== undefined && { connectionsMax: options.linksMax }),
+        ...(options.origins !== undefined && { origins: options.origins }),
         ...(advertised !== undefined && { advertised: { host: advertised.host, port: advertised.links } }),
         ...where
       }),

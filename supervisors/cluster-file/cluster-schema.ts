@@ -7,6 +7,7 @@
  *   roles        what one node at a time has
  *   components   what can be set of the parts that nodes run
  *   limits       how much a node serves at once
+ *   origins      which web pages may be clients
  *   timing       how patient nodes are with each other
  *   log, telemetry, stopMillis   what nodes tell, and how long they may take to stop; see operation-schema.ts
  *
@@ -15,7 +16,7 @@
 import { Schema } from "effect"
 import { isLoopback } from "#actors/platform/link-address.ts"
 import { stopMillisDefault } from "../node/stop-deadline.ts"
-import { Components } from "./components-schema.ts"
+import { Components, Origins } from "./components-schema.ts"
 import { Name, needed, optional, section, withDefault, word } from "./key.ts"
 import { Limits } from "./limits-schema.ts"
 import { type Node, Nodes, reachedAt } from "./node-schema.ts"
@@ -37,6 +38,11 @@ const Keys = Schema.Struct({
   ),
   components: section(Components, "What can be set of the parts that nodes run."),
   limits: section(Limits, "How much a node serves at once."),
+  origins: withDefault(
+    Origins,
+    [],
+    'Of web pages that may be clients of the message API, such as "https://dashboard.example".'
+  ),
   timing: section(Timing, "How patient nodes are with each other."),
   log: section(Log, "What nodes log, and how."),
   telemetry: section(Telemetry, "Where traces go, and how many."),

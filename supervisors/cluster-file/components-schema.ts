@@ -61,6 +61,12 @@ const RaftLog = Schema.Struct({
   Schema.annotations({ title: "a section of entriesMax, bytesMax and tailEntries" })
 )
 
+/** Of web pages. */
+export const Origins = Schema.Array(Text).pipe(
+  Schema.maxItems(100),
+  Schema.annotations({ title: "a list of up to 100 origins" })
+)
+
 const Chainfire = Schema.Struct({
   quotaBytes: withDefault(
     bytes(mebibyte, 8192 * mebibyte),
@@ -90,10 +96,7 @@ const Chainfire = Schema.Struct({
     "A watch that wants to be told how far it is hears so after so many milliseconds in which nothing else was told."
   ),
   origins: withDefault(
-    Schema.Array(Text).pipe(
-      Schema.maxItems(100),
-      Schema.annotations({ title: "a list of up to 100 origins" })
-    ),
+    Origins,
     [],
     'Of web pages that may call the JSON gateway, such as "https://dashboard.example"; "*" is all.'
   )

@@ -1,6 +1,7 @@
-/** What the file says of watches, links, clients, shells and roles is what a node's process does to whoever comes. */
+/** What the file says of watches, links, origins, clients, shells and roles is what a node's process does to whoever comes. */
 import { once } from "node:events"
 import { readFileSync } from "node:fs"
+import { type IncomingMessage, request } from "node:http"
 import { connect as connectHttp2 } from "node:http2"
 import { connect as connectSocket } from "node:net"
 import { join } from "node:path"
@@ -19,7 +20,7 @@ import { GetTree, Inspect } from "#protocols/runtime.ts"
 
 const introspection = address("/node01/cluster/introspection", GetTree, Inspect)
 
-test("watches, connections, streams, clients, sizes, shells and roles are as the file says", async (t) => {
+test("watches, connections, streams, origins, clients, sizes, shells and roles are as the file says", async (t) => {
   t.timeout(180_000)
   const file = {
     components: { chainfire: { watchesMax: 2, watchProgressMillis: 300 } },
@@ -29,6 +30,7 @@ test("watches, connections, streams, clients, sizes, shells and roles are as the
       clients: { clientsMax: 1, messageBytesMax: 65_536 },
       shells: { clientsMax: 1 }
     },
+    origins: ["https://dashboard.example"],
     roles: ["printer"]
   }
   await withCluster(
@@ -62,6 +64,9 @@ test("watches, connections, streams, clients, sizes, shells and roles are as the
       watching.close()
 
       t.is(await streamsOffered(member), 7)
+
+      t.is(await answerTo("https://dashboard.example", member), 101)
+      t.is(await answerTo("https://elsewhere.example", member), 400)
 
       // One client and one shell; a message of the client is so large at most.
       for (const entrance of ["actors", "ops"] as const) {
@@ -117,6 +122,24 @@ const streamsOffered = async ({ endpoint }: MemberProcess): Promise<number | und
     session.destroy()
   }
 }
+
+/** The status with which a browser's page of that origin is let in, or is not. */
+const answerTo = (origin: string, { links }: MemberProcess): Promise<number | undefined> =>
+  new Promise((resolve, reject) => {
+    const headers = {
+      origin,
+      connection: "upgrade",
+      upgrade: "websocket",
+      "sec-websocket-version": "13",
+      "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="
+    }
+    const asked = request(`http://${links}/socket.io/?EIO=4&transport=websocket`, { headers })
+    const answered = ({ statusCode, socket }: IncomingMessage) => {
+      socket.destroy()
+      resolve(statusCode)
+    }
+    asked.once("upgrade", answered).once("response", answered).once("error", reject).end()
+  })
 
 /** Of twice as many connections to the port for links. */
 const closesBeyond = async (connectionsMax: number, { links }: MemberProcess): Promise<void> => {
