@@ -92,19 +92,20 @@ const measure = async (name: string, page: Page, session: CDPSession, scrolls = 
   const tookSeconds = (performance.now() - fromMillis) / 1_000
   const after = await processorSeconds(session)
   const sorted = frames.toSorted((one, other) => one - other)
-  const at = (part: number) => (sorted[Math.floor((sorted.length - 1) * part)] ?? 0).toFixed(0)
+  const at = (part: number) => sorted[Math.floor((sorted.length - 1) * part)] ?? 0
   const late = frames.filter((millis) => millis > 50).length
-  console.log(
-    [
-      name.padEnd(34),
-      `${(frames.length / tookSeconds).toFixed(0)} frames/s`,
-      `median ${at(0.5)}, 99 % ${at(0.99)}, longest ${at(1)} ms`,
-      `${late} over 50 ms`,
-      `${longTasks.length} long tasks, longest ${Math.max(0, ...longTasks).toFixed(0)} ms`,
-      `${(((after - before) / tookSeconds) * 100).toFixed(1)} % of a processor`
-    ].join("; ")
+  const ms = (millis: number) => `${millis.toFixed(0)} ms`
+  row(
+    name,
+    (frames.length / tookSeconds).toFixed(0),
+    ...[0.5, 0.99, 1].map((part) => ms(at(part))),
+    String(late),
+    `${longTasks.length}, ${ms(Math.max(0, ...longTasks))} at most`,
+    `${(((after - before) / tookSeconds) * 100).toFixed(0)} %`
   )
 }
+
+const row = (...cells: ReadonlyArray<string>): void => console.log(`| ${cells.join(" | ")} |`)
 
 const bench = async (): Promise<void> => {
   await withConsoles({ nodes: 1, actors }, async (cluster) => {
@@ -117,6 +118,18 @@ const bench = async (): Promise<void> => {
           .filter({ hasText: /5,1\d\d/ })
           .waitFor()
         const session = await browser.newBrowserCDPSession()
+        const phase = `in ${phaseMillis / 1_000} s`
+        row(
+          "5,000 actors",
+          "frames/s",
+          "median",
+          "99 %",
+          "longest",
+          `over 50 ms, ${phase}`,
+          `long tasks, ${phase}`,
+          "of a processor"
+        )
+        row(...Array.from({ length: 8 }, () => "---"))
         await measure("looking on", page, session)
         const stop = crashing(cluster)
         try {
@@ -139,4 +152,4 @@ const bench = async (): Promise<void> => {
 }
 
 if (isBrowserInstalled) await bench()
-else console.log("chromium is not installed: apt-get install chromium")
+else console.log("| chromium is not installed: apt-get install chromium |")
