@@ -46,6 +46,8 @@ interface State extends WorkloadArgs {
   readonly state: (typeof Work.Type)["state"]
 }
 
+const lost = ({ workload }: Employed, reason: string) => new WorkloadLost({ workload, reason })
+
 const workOf = ({ employed, state }: State): typeof Work.Type => ({
   workload: employed.workload,
   state,
@@ -57,8 +59,7 @@ export const Workload = Actor.make("workload", {
   init: (context: InitContext<GetWork | Ended>, args: WorkloadArgs) =>
     Effect.gen(function* () {
       const { employed, over } = args
-      const lost = new WorkloadLost({ workload: employed.workload })
-      yield* Effect.addFinalizer(() => Deferred.fail(over, lost))
+      yield* Effect.addFinalizer(() => Deferred.fail(over, lost(employed, "its actor was ended")))
       context.pipe(
         employed.run,
         (exit) => new Ended({ crash: Exit.isFailure(exit) ? Cause.pretty(exit.cause) : null })
@@ -69,8 +70,13 @@ export const Workload = Actor.make("workload", {
   handlers: {
     GetWork: (state) => Actor.reply(state, workOf(state)),
     Ended: (state, { crash }) => {
-      if (crash !== null) throw new Error(`${state.employed.workload}: ${crash}`)
-      return Effect.as(Deferred.succeed(state.over, undefined), { ...state, state: "over" as const })
+      const { employed, over } = state
+      if (crash !== null)
+        return Effect.zipRight(
+          Deferred.fail(over, lost(employed, crash)),
+          Effect.dieMessage(`${employed.workload}: ${crash}`)
+        )
+      return Effect.as(Deferred.succeed(over, undefined), { ...state, state: "over" as const })
     }
   },
   inspect: workOf
@@ -90,11 +96,13 @@ export const employ = (
   employed: Employed
 ): Effect.Effect<void, WorkloadLost> =>
   Effect.gen(function* () {
-    const lost = new WorkloadLost({ workload: employed.workload })
     const workloads = system.lookup(`/${labName}/${folder}`, Workloads)
-    if (workloads === undefined) return yield* lost
+    if (workloads === undefined) return yield* lost(employed, "the lab has nobody to supervise it")
     const over = yield* Deferred.make<void, WorkloadLost>()
     const args: WorkloadArgs = { employed, over }
-    yield* Effect.mapError(ask(workloads, new StartDynamicChild({ name, args }), startMillisMax), () => lost)
+    yield* Effect.mapError(
+      ask(workloads, new StartDynamicChild({ name, args }), startMillisMax),
+      ({ message }) => lost(employed, message)
+    )
     yield* Deferred.await(over)
   })

@@ -71,10 +71,11 @@ export class Unanswered extends Schema.TaggedError<Unanswered>()("Unanswered", {
 
 /** Its clients have ended before they were told to: somebody ended them, or they have crashed. */
 export class WorkloadLost extends Schema.TaggedError<WorkloadLost>()("WorkloadLost", {
-  workload: Schema.String
+  workload: Schema.String,
+  reason: Schema.String
 }) {
   override get message() {
-    return `the clients have ended before their time: ${this.workload}`
+    return `the clients have ended before their time: ${this.workload}: ${this.reason}`
   }
 }
 

@@ -28,6 +28,8 @@ const aheadMillis = 10 * 365 * 86_400_000
 /** Where rehearsal.ts has its data. */
 const stage = "/tmp/rehearsal"
 const bootMillisMax = 300_000
+/** Prints nothing while that is not known yet. */
+const whetherLoaded = `cat /run/loaded 2>/dev/null || kill -0 $(cat /run/node.pid) 2>/dev/null || echo "its process has ended"`
 
 export const guestCopy = (
   image: GuestImage,
@@ -69,8 +71,8 @@ const copyTo = (original: Qemu, statePath: string): Effect.Effect<void, MachineF
     yield* succeed(original, `/usr/bin/perl /lab/clock set ${aheadSeconds}`)
     yield* succeed(original, `mkdir ${stage} && mount -t ext4 /dev/vdb ${stage}`)
     yield* succeed(original, "sh /lab/node wait /lab/certificates")
-    const { output } = yield* original.exec("test -s /run/loaded && cat /run/loaded").pipe(
-      Effect.filterOrFail(({ status }) => status === 0),
+    const { output } = yield* original.exec(whetherLoaded).pipe(
+      Effect.filterOrFail(({ output }) => output !== ""),
       Effect.retry({ while: Cause.isNoSuchElementException, schedule: Schedule.spaced("500 millis") }),
       Effect.catchTag("NoSuchElementException", () => Effect.never),
       inTime(original, "load a node")

@@ -250,6 +250,11 @@ const start = (
 const stop = ({ running }: State): Effect.Effect<void> =>
   running === undefined ? Effect.void : Scope.close(running.scope, Exit.void)
 
+/** Of guest/power. */
+const lastWords = "guest: its disk is written"
+/** They may still be on their way when the machine is off. */
+const wordsMillisMax = 2_000
+
 const shutDown = (
   name: string,
   running: Running,
@@ -258,16 +263,31 @@ const shutDown = (
   Effect.suspend(() => {
     running.leaving = true
     const { qemu } = running
+    const refuse = (reason: string) => () =>
+      new MachineFailed({
+        machine: name,
+        doing: "shut down",
+        reason: `${reason}: ${qemu.consoleTail.slice(-500)}`
+      })
+    const written = Effect.repeat(Effect.sleep("50 millis"), {
+      until: () => qemu.consoleTail.includes(lastWords)
+    }).pipe(
+      Effect.timeoutFail({
+        duration: wordsMillisMax,
+        onTimeout: refuse("it went off, and its guest has not said that its disk is written")
+      })
+    )
     return Effect.zipRight(qemu.qmp("system_powerdown"), Deferred.await(qemu.ended)).pipe(
       Effect.timeoutFail({
         duration: withinMillis,
-        onTimeout: () =>
-          new MachineFailed({
-            machine: name,
-            doing: "shut down",
-            reason: `its guest has not turned it off within ${withinMillis} ms: ${qemu.consoleTail.slice(-500)}`
-          })
+        onTimeout: refuse(`its guest has not turned it off within ${withinMillis} ms`)
       }),
+      Effect.zipRight(written),
+      Effect.tapError(() =>
+        Effect.sync(() => {
+          running.leaving = false
+        })
+      ),
       Effect.asVoid
     )
   })

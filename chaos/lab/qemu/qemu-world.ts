@@ -15,6 +15,7 @@ import { ActorFailed, InjectCrash } from "#protocols/runtime.ts"
 import { live } from "#supervisors/live.ts"
 import { crashCheck, leftOut, lookIntoCrashes } from "../disks/crash-check.ts"
 import { DiskRecorder } from "../disks/disk-recorder.ts"
+import { labName } from "../lab-door.ts"
 import type { RealClients } from "../real-clients.ts"
 import { type LabRecord, openRecord } from "../reaper.ts"
 import { employ } from "../workloads-actor.ts"
@@ -278,6 +279,8 @@ const strike = (
 /** A kernel can be told to take a tick for up to a tenth more or less than it is: further than that no clock goes here. */
 const tickOf = (rate: number): number => Math.round(10_000 * Math.min(1.1, Math.max(0.9, rate)))
 
+const machinesPath = `/${labName}/machines/`
+
 const complaintsOf = (lab: Lab, guests: Guests) =>
   Effect.gen(function* () {
     const complaints: Array<Complaint> = []
@@ -290,7 +293,7 @@ const complaintsOf = (lab: Lab, guests: Guests) =>
           if (event instanceof GuestNoted && guests.isToRun(event.machine)) {
             complain(event.machine, event.line)
           }
-          if (event instanceof ActorFailed) {
+          if (event instanceof ActorFailed && event.path.startsWith(machinesPath)) {
             const node = event.path.split("/").at(-1) ?? event.path
             guests.lost(node)
             complain(node, event.cause)

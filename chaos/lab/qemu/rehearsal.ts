@@ -10,6 +10,7 @@ import { Data, Effect, Fiber, Schedule } from "effect"
 import { verifyFile } from "#actors/platform/lmdb-stores.ts"
 import { keyFileName, openTokens } from "#actors/platform/tokens.ts"
 import { KV, type Method } from "#protocols/wire/etcd/methods.ts"
+import { stopMillisMax } from "#supervisors/cluster-file/operation-schema.ts"
 import type { ClusterSpec, NodeSpec } from "#supervisors/cluster-spec.ts"
 import { ultracloud } from "#supervisors/command.ts"
 import { names } from "./rehearsal-names.ts"
@@ -82,7 +83,8 @@ const specOf = (certificates: string): ClusterSpec => {
     })
   )
   if (first === undefined || second === undefined) throw new RangeError("two nodes rehearse")
-  return { cluster, nodes: [first, second], roles: ["rehearsed"] }
+  // A guest is slow, and a node that stops too late takes its process with it.
+  return { cluster, nodes: [first, second], roles: ["rehearsed"], stopMillis: stopMillisMax }
 }
 
 const call = <Req extends object, Answer extends object>(
