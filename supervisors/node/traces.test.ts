@@ -100,6 +100,8 @@ test("what a client asks of one node, and that of others, is one trace; so is a 
             yield* cloud.ask("/node03/courier", new Total({ key: "" }), "10 seconds")
             yield* cloud.tell("/node03/courier", new Crash({ why: "to see it end" }))
             t.is(yield* Fiber.join(ends), 1)
+            // The stream's end has arrived when this is answered; a link that is gone would be another end.
+            yield* cloud.ask("/node01/courier", new Total({ key: "" }), "10 seconds")
             return trace
           })
         )
