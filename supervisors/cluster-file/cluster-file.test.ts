@@ -107,6 +107,22 @@ test("consoles and ports for health of one host are apart, also those that follo
     t.deepEqual(two("zone: z", other), ["was taken"], other)
 })
 
+test("an origin that no browser would say is refused, since it would let nobody in", (t) => {
+  const said = (origin: string) => linesOf(`cluster: west\nnodes: [{name: a}]\norigins: ["${origin}"]\n`)
+  for (const origin of [
+    "*",
+    "dashboard.example",
+    "https://dashboard.example/",
+    "HTTPS://a.example",
+    "https://a.example:443"
+  ])
+    t.deepEqual(said(origin), [
+      `c.yaml:3:11: at origins.0: expected an origin such as "https://dashboard.example", without path and not "*", got "${origin}"`
+    ])
+  for (const origin of ["https://a.example", "http://127.0.0.1:8080"])
+    t.deepEqual(said(origin), ["it was taken"])
+})
+
 test("patience that cannot work is refused, and so is a log that would be compacted at once", (t) => {
   const file = (more: string) => `cluster: west\nnodes: [{name: a}]\n${more}\n`
   t.deepEqual(linesOf(file("timing: {chainfire: {electionMillis: 299}}")), [

@@ -17,7 +17,7 @@ import { Schema } from "effect"
 import { isLoopback } from "#actors/platform/link-address.ts"
 import { healthPortBeside } from "../node/health-port.ts"
 import { stopMillisDefault } from "../node/stop-deadline.ts"
-import { Components, Origins } from "./components-schema.ts"
+import { Components, PageOrigins } from "./components-schema.ts"
 import { Name, needed, optional, section, withDefault, word } from "./key.ts"
 import { Limits } from "./limits-schema.ts"
 import { type Node, Nodes, reachedAt } from "./node-schema.ts"
@@ -40,7 +40,7 @@ const Keys = Schema.Struct({
   components: section(Components, "What can be set of the parts that nodes run."),
   limits: section(Limits, "How much a node serves at once."),
   origins: withDefault(
-    Origins,
+    PageOrigins,
     [],
     'Of web pages that may be clients of the message API, such as "https://dashboard.example".'
   ),
