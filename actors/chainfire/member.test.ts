@@ -112,6 +112,46 @@ test("a member that stops in order and starts again has everything, without the 
   t.deepEqual(after.split("\n").slice(1), before.split("\n").slice(1))
 })
 
+test("a heartbeat that wants no answer is enough to be missed by, in time, when nothing follows it", (t) => {
+  const world = new SimWorld(4)
+  const cluster = new MemberCluster(world, 3, { quiesceMillis: 1_000 })
+  const roles = world.run(
+    Effect.gen(function* () {
+      yield* Effect.forEach(cluster.ids, (id) => cluster.start(id))
+      // All are asleep, and no timer of before rings any more.
+      yield* Effect.sleep("5 seconds")
+      const leader = cluster.leader
+      const id = cluster.ids.find((other) => other !== leader?.id) ?? 1
+      const member = cluster.member(id)
+      if (leader === undefined || member === undefined) throw new Error("all are up")
+      t.true(member.status.isQuiesced)
+      cluster.partition([id])
+      const { commit, term } = leader.status
+      const heartbeat = {
+        _tag: "Heartbeat",
+        from: leader.id,
+        to: id,
+        term,
+        commit,
+        round: 0,
+        quiesce: false
+      } as const
+      member.receive([heartbeat])
+      yield* Effect.sleep(10)
+      const firstMillis = member.wakeMillis
+      t.true(Number.isFinite(firstMillis), "its clock runs again")
+      for (let drawn = 0; member.wakeMillis > firstMillis - 20 && drawn < 100; drawn++)
+        member.receive([heartbeat])
+      t.true(member.wakeMillis <= firstMillis - 20, "the time was drawn anew, and is earlier")
+      const roles: Array<string> = [member.status.role]
+      yield* Effect.sleep(Math.ceil(member.wakeMillis - world.nowMillis) + 10)
+      roles.push(member.status.role)
+      return roles
+    })
+  )
+  t.deepEqual(roles, ["follower", "pre-candidate"])
+})
+
 interface Run {
   readonly problems: ReadonlyArray<string>
   readonly writes: number

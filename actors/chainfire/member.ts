@@ -121,6 +121,8 @@ export class Member {
   readonly #log: MemberLog
   readonly #snapshots: MemberSnapshots
   #isExpelled = false
+  /** When the shell calls the next turn, as far as the last one told it. */
+  #armedMillis = Number.POSITIVE_INFINITY
 
   constructor(options: MemberOptions, ports: MemberPorts) {
     this.#ports = ports
@@ -342,7 +344,9 @@ export class Member {
     const nowMillis = this.#ports.nowMillis()
     for (const message of messages) this.#raft.step({ _tag: "Received", message }, nowMillis)
     const isAwaited = this.load > 0 || this.#ledWaiters.length > 0
-    if (isAwaited || !this.#raft.isAtRest) this.#ports.wake()
+    // A heartbeat draws the time of the next election anew; a clock that stood still has no alarm at all.
+    const isEarlier = this.wakeMillis < this.#armedMillis
+    if (isAwaited || isEarlier || !this.#raft.isAtRest) this.#ports.wake()
   }
 
   /** Removes some of what compaction has made unreachable. Every member does so for itself. */
@@ -374,6 +378,7 @@ export class Member {
     } catch (problem) {
       this.#fail(problem)
     }
+    this.#armedMillis = this.wakeMillis
   }
 
   #take(): Batch | undefined {

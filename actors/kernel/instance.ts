@@ -282,8 +282,9 @@ export class Instance {
     return oldest !== undefined
   }
 
-  #overflowed(lost: Tagged | Ask, capacity: number): void {
+  #overflowed(lost: Tagged | Ask | TracedTell, capacity: number): void {
     this.dropped++
+    if (lost instanceof TracedTell) lost.end("mailbox full")
     this.system.deadLetters.add(this.path, tagOf(lost), "mailbox full")
     if (lost instanceof Ask)
       lost.settle(Exit.fail(new MailboxFull({ path: lost.path, request: lost.request._tag, capacity })))
@@ -841,5 +842,8 @@ export class Instance {
   }
 }
 
-const tagOf = (entry: Tagged | Ask | undefined): string =>
-  entry === undefined ? "" : entry instanceof Ask ? entry.request._tag : entry._tag
+const tagOf = (entry: Tagged | Ask | TracedTell | undefined): string => {
+  if (entry instanceof Ask) return entry.request._tag
+  if (entry instanceof TracedTell) return entry.message._tag
+  return entry === undefined ? "" : entry._tag
+}

@@ -6,8 +6,10 @@ import type { MailboxOverflow } from "#protocols/runtime.ts"
 import type { Overflow } from "./actor.ts"
 import * as Actor from "./actor.ts"
 import { ask } from "./ask.ts"
+import { notedSpans } from "./fixtures/noted-spans.ts"
 import type { ActorRef } from "./ref.ts"
 import type { ActorSystem } from "./system.ts"
+import { TracedTell } from "./tracing.ts"
 
 // In each case the reader is busy with its first message, so that the next ones wait.
 
@@ -68,6 +70,28 @@ test("drop-oldest takes the newest even when the oldest is the very same message
     })
   )
   t.deepEqual(seen, ["busy", "same"])
+})
+
+test("drop-oldest drops what is traced as it drops others, and its span ends", (t) => {
+  const { spans, noted } = notedSpans()
+  const letters = onStage((system) =>
+    Effect.gen(function* () {
+      const reader = yield* busyReader(system, "drop-oldest", 2)
+      const span = spans.begin("tell Note", "server", undefined)
+      if (span === undefined) throw new Error("everything is noted")
+      const traced = new TracedTell(new Note({ text: "traced" }), span)
+      system.instanceAt(reader.path)?.tellTraced(traced)
+      tell(reader, "a", "b")
+      yield* Effect.sleep("1 minute")
+      return system.deadLetters.recent().map(({ message }) => message)
+    })
+  )
+  t.deepEqual(seen, ["busy", "a", "b"])
+  t.deepEqual(letters, ["Note"])
+  t.deepEqual(
+    noted.map(({ problem }) => problem),
+    ["mailbox full"]
+  )
 })
 
 test("drop-oldest never drops a timer, which would silence a periodic one forever", (t) => {

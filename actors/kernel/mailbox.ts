@@ -8,7 +8,7 @@
 import { Ring } from "#protocols/wire/ring.ts"
 import { Ask, type Tagged } from "./ask.ts"
 import type { ActorTimer, Outcome } from "./life.ts"
-import type { TracedTell } from "./tracing.ts"
+import { TracedTell } from "./tracing.ts"
 
 export type Entry = Tagged | Ask | ActorTimer | Outcome | TracedTell
 
@@ -56,11 +56,10 @@ export class Mailbox extends Ring<Entry> {
   }
 
   /** What waits longest of that which others sent. */
-  takeOldest(): Tagged | Ask | undefined {
-    // And of those that are traced, which it took while there was room.
-    const own: Array<ActorTimer | Outcome | TracedTell> = []
+  takeOldest(): Tagged | Ask | TracedTell | undefined {
+    const own: Array<ActorTimer | Outcome> = []
     let entry = this.shift()
-    while (entry !== undefined && entry._tag === undefined && !(entry instanceof Ask)) {
+    while (entry !== undefined && isOwn(entry)) {
       own.push(entry)
       entry = this.shift()
     }
@@ -84,3 +83,6 @@ export class Mailbox extends Ring<Entry> {
     return false
   }
 }
+
+const isOwn = (entry: Entry): entry is ActorTimer | Outcome =>
+  entry._tag === undefined && !(entry instanceof Ask || entry instanceof TracedTell)

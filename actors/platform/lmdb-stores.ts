@@ -78,10 +78,22 @@ const engineOf = (engine: LmdbEngine): StoreEngine => ({
   usedBytes: (store) => engine.usedBytes(store)
 })
 
+/** What was run, measured or debugged is this process, not the verifier: only how modules are found goes to it. */
+const verifierArgv = (execArgv: ReadonlyArray<string>): ReadonlyArray<string> =>
+  execArgv.filter(
+    (argument, index) =>
+      !isOwn.test(argument) && !(takesNext.test(execArgv[index - 1] ?? "") && !argument.startsWith("-"))
+  )
+
+const isOwn = /^(?:--inspect.*|-e|--eval(?:=.*)?|-p|-pe|--print(?:=.*)?|--cpu-prof.*|--input-type(?:=.*)?)$/
+/** Those of them whose value may be an argument of its own. */
+const takesNext =
+  /^(?:-e|--eval|-p|-pe|--print|--inspect-port|--inspect-publish-uid|--cpu-prof-(?:dir|name|interval)|--input-type)$/
+
 /** Also for whoever has a backup and wonders. */
 export const verifyFile = (path: string): Effect.Effect<void, StorageFault> =>
   Effect.async<void, StorageFault>((resume) => {
-    const child = spawn(process.execPath, [...process.execArgv, verifyPath, path], {
+    const child = spawn(process.execPath, [...verifierArgv(process.execArgv), verifyPath, path], {
       stdio: ["ignore", "pipe", "ignore"],
       timeout: verifyMillisMax
     })

@@ -68,6 +68,19 @@ for (const { check, title } of storeContract) {
   })
 }
 
+test("a file is verified as well by a process that runs a text, and is profiled", (t) => {
+  const folder = newDirectory()
+  const empty = join(folder, "empty")
+  writeFileSync(empty, "")
+  const text = `import { Effect } from "effect"
+const { verifyFile } = await import(${JSON.stringify(import.meta.resolve("./lmdb-stores.ts"))})
+await Effect.runPromise(verifyFile(${JSON.stringify(empty)}))`
+  const options = ["--cpu-prof", "--cpu-prof-dir", folder, "--input-type=module", "-e", text]
+  const { status, stderr } = spawnSync(process.execPath, options, { encoding: "utf8", timeout: 60_000 })
+  t.is(status, 0, stderr)
+  t.is(readdirSync(folder).filter((name) => name.endsWith(".cpuprofile")).length, 1, "of itself alone")
+})
+
 test("a backup goes to a file while others write, and fills another environment; a damaged file does not", async (t) => {
   const directory = newDirectory()
   const path = join(directory, "backup")

@@ -99,7 +99,7 @@ test("what a profile demands is said at what is missing", (t) => {
   const group = (...zones: ReadonlyArray<string>) => {
     const nodes = zones.map(
       (zone, index) =>
-        `  - { name: n${index}, zone: ${zone}, links: ${index + 1}, etcd: ${index + 11}, dataDirectory: /${index} }`
+        `  - { name: n${index}, zone: ${zone}, links: ${index + 1}, etcd: ${index + 11}, console: 0, dataDirectory: /${index} }`
     )
     return lines(`profile: three-node-control-plane\ncluster: west\nnodes:\n${nodes.join("\n")}\n`)
   }

@@ -53,18 +53,18 @@ test("JSON has places, too", (t) => {
 test("what holds between keys is said at one of them", (t) => {
   const file = (...nodes: ReadonlyArray<string>) =>
     `cluster: west\nnodes:\n${nodes.map((node) => `  - {${node}}\n`).join("")}`
-  const other = "links: 1, etcd: 2, dataDirectory: /b"
+  const other = "links: 1, etcd: 2, console: 0, dataDirectory: /b"
   t.deepEqual(linesOf(file("name: a", `name: a, ${other}`)), [
     "c.yaml:4:12: at nodes.1.name: expected another name than that of a, got a"
   ])
-  t.deepEqual(linesOf(file("name: a", "name: b, links: 1, dataDirectory: /b")), [
+  t.deepEqual(linesOf(file("name: a", "name: b, links: 1, console: 0, dataDirectory: /b")), [
     "c.yaml:4:5: at nodes.1.etcd: expected another address for clients of etcd than that of a, got 127.0.0.1:2379"
   ])
-  t.deepEqual(linesOf(file("name: a", "name: b, links: 1, etcd: 2")), [
+  t.deepEqual(linesOf(file("name: a", "name: b, links: 1, etcd: 2, console: 0")), [
     "c.yaml:4:5: at nodes.1.dataDirectory: expected another data directory on that host than that of a, got /var/lib/ultracloud of 127.0.0.1"
   ])
   t.deepEqual(linesOf(file("name: a", `name: b, ${other}, advertise: {links: 7700}`)), [
-    "c.yaml:4:64: at nodes.1.advertise: expected another advertised address of links than that of a, got 127.0.0.1:7700"
+    "c.yaml:4:76: at nodes.1.advertise: expected another advertised address of links than that of a, got 127.0.0.1:7700"
   ])
   t.deepEqual(linesOf(file("name: a, host: 10.0.0.1")), [
     "c.yaml:3:5: at nodes.0.tls: expected tls for a host off the loopback, got none for 10.0.0.1"
@@ -76,9 +76,51 @@ test("what holds between keys is said at one of them", (t) => {
     'c.yaml:3:25: at nodes.0.dialFrom: expected an IP address, got "localhost"'
   ])
   // Any free port is another one each time.
-  t.deepEqual(linesOf(file("name: a, links: 0, etcd: 0", "name: b, links: 0, etcd: 0, dataDirectory: /b")), [
-    "it was taken"
+  t.deepEqual(
+    linesOf(file("name: a, links: 0, etcd: 0", "name: b, links: 0, etcd: 0, console: 0, dataDirectory: /b")),
+    ["it was taken"]
+  )
+})
+
+test("consoles and ports for health of one host are apart, also those that follow from others", (t) => {
+  const two = (one: string, other: string) =>
+    linesOf(
+      `cluster: west\nnodes:\n  - {name: a, ${one}}\n  - {name: b, links: 1, etcd: 2, dataDirectory: /b, ${other}}\n`
+    ).map((line) => line.replace(/^\S+ /, ""))
+  const expected = "expected another address for"
+  t.deepEqual(two("zone: z", "zone: z"), [
+    `at nodes.1.console: ${expected} the console on that host than that of the console of a, got 127.0.0.1:7780 of 127.0.0.1`
   ])
+  t.deepEqual(two("zone: z", "console: 7790"), [
+    `at nodes.1.console: ${expected} the console on that host than that of health of a, got 127.0.0.1:7790 of 127.0.0.1`
+  ])
+  t.deepEqual(two("zone: z", "console: 7770"), [
+    `at nodes.1.console: ${expected} health, ten above it, on that host than that of the console of a, got 127.0.0.1:7780 of 127.0.0.1`
+  ])
+  t.deepEqual(two("zone: z", "console: 0, health: {port: 7790}"), [
+    `at nodes.1.health: ${expected} health on that host than that of health of a, got 127.0.0.1:7790 of 127.0.0.1`
+  ])
+  t.deepEqual(two("health: {port: 7780}", "console: 0"), [
+    `at nodes.0.health: ${expected} health on that host than that of the console of a, got 127.0.0.1:7780 of 127.0.0.1`
+  ])
+  for (const other of ["console: 0", "console: 7781", "host: 127.0.0.2", "console: 0, health: {port: 0}"])
+    t.deepEqual(two("zone: z", other), ["was taken"], other)
+})
+
+test("an origin that no browser would say is refused, since it would let nobody in", (t) => {
+  const said = (origin: string) => linesOf(`cluster: west\nnodes: [{name: a}]\norigins: ["${origin}"]\n`)
+  for (const origin of [
+    "*",
+    "dashboard.example",
+    "https://dashboard.example/",
+    "HTTPS://a.example",
+    "https://a.example:443"
+  ])
+    t.deepEqual(said(origin), [
+      `c.yaml:3:11: at origins.0: expected an origin such as "https://dashboard.example", without path and not "*", got "${origin}"`
+    ])
+  for (const origin of ["https://a.example", "http://127.0.0.1:8080"])
+    t.deepEqual(said(origin), ["it was taken"])
 })
 
 test("patience that cannot work is refused, and so is a log that would be compacted at once", (t) => {

@@ -15,8 +15,9 @@
  */
 import { Schema } from "effect"
 import { isLoopback } from "#actors/platform/link-address.ts"
+import { healthPortBeside } from "../node/health-port.ts"
 import { stopMillisDefault } from "../node/stop-deadline.ts"
-import { Components, Origins } from "./components-schema.ts"
+import { Components, PageOrigins } from "./components-schema.ts"
 import { Name, needed, optional, section, withDefault, word } from "./key.ts"
 import { Limits } from "./limits-schema.ts"
 import { type Node, Nodes, reachedAt } from "./node-schema.ts"
@@ -39,7 +40,7 @@ const Keys = Schema.Struct({
   components: section(Components, "What can be set of the parts that nodes run."),
   limits: section(Limits, "How much a node serves at once."),
   origins: withDefault(
-    Origins,
+    PageOrigins,
     [],
     'Of web pages that may be clients of the message API, such as "https://dashboard.example".'
   ),
@@ -75,9 +76,38 @@ const unlike =
     })
   }
 
+/** Where a console is, wherever its node is. */
+const loopback = "127.0.0.1"
+
 /** A port of 0 is any that is free. */
 const placeOf = (host: string, port: number, name: string): string =>
   port === 0 ? `a free port of ${name}` : `${host}:${port}`
+
+/** Consoles and ports for health of one host, also those that follow from others. Of a node the first that clashes. */
+const apart = ({ nodes }: Keys): ReadonlyArray<Schema.FilterIssue> => {
+  const owners = new Map<string, string>()
+  return nodes.flatMap(({ console, health, host, name }, index) => {
+    const beside = health.port === undefined
+    const listening = [
+      { key: "console", whose: "the console", at: loopback, port: console },
+      {
+        key: beside ? "console" : "health",
+        whose: "health",
+        at: health.host,
+        port: health.port ?? healthPortBeside(console)
+      }
+    ].filter(({ port }) => port !== 0)
+    const issues = listening.flatMap(({ at, key, port, whose }) => {
+      const own = `${at}:${port} of ${host}`
+      const owner = owners.get(own)
+      if (owner === undefined) owners.set(own, `${whose} of ${name}`)
+      const way = beside && whose === "health" ? ", ten above it," : ""
+      const message = `expected another address for ${whose}${way} on that host than that of ${owner}, got ${own}`
+      return owner === undefined ? [] : [{ path: ["nodes", index, key], message }]
+    })
+    return issues.slice(0, 1)
+  })
+}
 
 const safe = ({ nodes }: Keys): ReadonlyArray<Schema.FilterIssue> =>
   nodes.flatMap(({ host, tls }, index) =>
@@ -110,9 +140,7 @@ const checks: ReadonlyArray<(keys: Keys) => ReadonlyArray<Schema.FilterIssue>> =
     "dataDirectory",
     ({ dataDirectory, host }) => `${dataDirectory} of ${host}`
   ),
-  unlike("address for health on that host", "health", ({ health: { host: at, port }, host, name }) =>
-    port === undefined ? undefined : `${placeOf(at, port, name)} of ${host}`
-  ),
+  apart,
   unlike("advertised address of links", "advertise", (node) => {
     const { host, links } = reachedAt(node)
     return placeOf(host, links, node.name)

@@ -62,10 +62,23 @@ const RaftLog = Schema.Struct({
 )
 
 /** Of web pages. */
-export const Origins = Schema.Array(Text).pipe(
+const Origins = Schema.Array(Text).pipe(
   Schema.maxItems(100),
   Schema.annotations({ title: "a list of up to 100 origins" })
 )
+
+/** What a browser says of a page: a scheme, a host and maybe a port, and nothing more. */
+const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text
+
+/** Of web pages, each by its name: whoever may be a client is known. */
+export const PageOrigins = Schema.Array(
+  Text.pipe(
+    Schema.filter(isOrigin),
+    Schema.annotations({
+      title: 'an origin such as "https://dashboard.example", without path and not "*"'
+    })
+  )
+).pipe(Schema.maxItems(100), Schema.annotations({ title: "a list of up to 100 origins" }))
 
 const Chainfire = Schema.Struct({
   quotaBytes: withDefault(

@@ -171,9 +171,9 @@ test("what makes no sense there is told", (t) => {
     'c.yaml:3:14: at log.level: expected "debug", "info", "warn", "error", got "loud"'
   ])
   const health = "health: {port: 9100}"
-  const other = "name: b, links: 1, etcd: 2, dataDirectory: /b"
+  const other = "name: b, links: 1, etcd: 2, console: 0, dataDirectory: /b"
   t.deepEqual(lines("", `name: a, ${health}}, {${other}, ${health}`), [
-    "c.yaml:2:98: at nodes.1.health: expected another address for health on that host than that of a, got 127.0.0.1:9100 of 127.0.0.1"
+    "c.yaml:2:110: at nodes.1.health: expected another address for health on that host than that of health of a, got 127.0.0.1:9100 of 127.0.0.1"
   ])
   t.deepEqual(
     lines("", `name: a, ${health}}, {${other}, host: 127.0.0.2, ${health}`),

@@ -25,6 +25,30 @@ test("a port that cannot be had at all is nobody's", (t) => {
   )
 })
 
+test("a host that is not this machine is named, rather than the port", (t) => {
+  t.is(
+    said(7710, {}, "EADDRNOTAVAIL"),
+    "cannot listen on 10.0.0.2:7710: EADDRNOTAVAIL; give node02 a name or an address of this machine as its host in west.yaml"
+  )
+  t.regex(said(2389, {}, "ENOTFOUND"), /of this machine as its host in west\.yaml$/)
+  const reason = "listen EADDRNOTAVAIL: address not available 10.0.0.2:7791"
+  t.regex(said(7791, {}, reason), /of this machine as its health\.host in west\.yaml$/)
+})
+
+test("a certificate that is not good is named, rather than the port", (t) => {
+  for (const reason of ["the certificate or its key is not good", "ERR_OSSL_X509_KEY_VALUES_MISMATCH"]) {
+    t.is(
+      said(7710, {}, reason),
+      `cannot listen on 10.0.0.2:7710: ${reason}; give node02 a certificate and a key that belong together as its tls in west.yaml`
+    )
+  }
+})
+
+test("a port beyond the last one is answered with another port", (t) => {
+  const reason = "the last port there is, is 65535"
+  t.regex(said(7791, {}, reason), /another port as its health\.port, which is ten above console/)
+})
+
 test("a node without a cluster file is told how to come by one", (t) => {
   const { message } = portRefused(
     new ListenFailed({ address: "127.0.0.1:7791", reason: "the port is in use" }),

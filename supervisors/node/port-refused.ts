@@ -1,4 +1,4 @@
-/** A port that a node was told to listen on and cannot: which one, who may have it, and what says another one. */
+/** A port that a node was told to listen on and cannot: which one, who may have it, and what in the file says otherwise. */
 import { Schema } from "effect"
 import type { ListenFailed } from "#protocols/links.ts"
 import type { NodeOptions } from "../node.ts"
@@ -19,17 +19,34 @@ type Ports = Pick<NodeOptions, "clientPort" | "config" | "consolePort" | "health
 
 export const portRefused = ({ address, reason }: ListenFailed, options: Ports): PortRefused => {
   const port = Number(address.slice(address.lastIndexOf(":") + 1))
-  const key = keyOf(port, options)
   const { config, name } = options
+  const wanted = wantedFor(reason, keyOf(port, options))
   const change =
     config === undefined
-      ? `describe ${name} in a cluster file with another port as its ${key} (a file to begin with: ultracloud cluster render --profile single-node-dev)`
-      : `give ${name} another port as its ${key} in ${config.file}`
+      ? `describe ${name} in a cluster file with ${wanted} (a file to begin with: ultracloud cluster render --profile single-node-dev)`
+      : `give ${name} ${wanted} in ${config.file}`
   const whose = `another node of this machine may have it, or what \`ss -ltnp sport = :${port}\` names: stop that, or`
   return new PortRefused({ address, reason, remedy: isInUse(reason) ? `${whose} ${change}` : change })
 }
 
 const isInUse = (reason: string): boolean => reason === "the port is in use"
+
+/** The port itself is not to be had; with others it would be no different on another one. */
+const isOfPort = (reason: string): boolean =>
+  isInUse(reason) || /\bEACCES\b|^the last port there is/.test(reason)
+
+const isOfHost = (reason: string): boolean =>
+  /\b(?:EADDRNOTAVAIL|EAFNOSUPPORT|EAI_AGAIN|ENOTFOUND)\b/.test(reason)
+
+/** What is to be said otherwise in the cluster file. */
+const wantedFor = (reason: string, key: string): string => {
+  if (isOfPort(reason)) return `another port as its ${key}`
+  const isHealth = key.startsWith("health")
+  // The port for health knows no certificates.
+  if (isOfHost(reason) || isHealth)
+    return `a name or an address of this machine as its ${isHealth ? "health.host" : "host"}`
+  return "a certificate and a key that belong together as its tls"
+}
 
 /** Of the node in the cluster file. */
 const keyOf = (port: number, { clientPort, consolePort, healthPort, port: links }: Ports): string => {
