@@ -1,4 +1,4 @@
-/** What the log of a node says about actions from its console: who did what and what became of it, and no secrets. */
+/** Actions from a console: what the log of its node says about them, without secrets, and which it leaves to a shell. */
 import { IncomingMessage, ServerResponse } from "node:http"
 import { Socket } from "node:net"
 import test from "ava"
@@ -48,6 +48,7 @@ const atDesk = <A>(body: (desk: Desk) => Effect.Effect<A>): Promise<A> =>
     const begun = yield* Deferred.make<void>()
     const options = {
       node: "node01",
+      path: "/node01/console/http",
       cluster: "test",
       identity: operator,
       openPeer: (peer: PeerOptions) => {
@@ -114,4 +115,22 @@ test("an action that is broken off, as when the console stops, is logged all the
   t.deepEqual(lines, [
     `HUMAN::operator did stop "${store}" from the console (broken off; see what of it has happened)`
   ])
+})
+
+test("a console does not end itself, nor what it is part of: it says that a shell can", async (t) => {
+  await atDesk(({ lines, order }) =>
+    Effect.gen(function* () {
+      for (const name of ["restart", "stop", "kill"]) {
+        for (const path of ["/node01/console/http", "/node01/console", "/node01//console/", "/node01"]) {
+          const message = `the console runs there, and would end before it is done: ${name} it from a shell`
+          const refusal = { outcome: "refused", message, field: "path" } as const
+          t.deepEqual(yield* order(name, { path }, false), refusal)
+          t.deepEqual(yield* order(name, { path }), refusal)
+        }
+      }
+      t.like(yield* order("restart", { path: "/node01/console/http2" }, false), { outcome: "asks" })
+      t.like(yield* order("restart", { path: "/node02/console" }, false), { outcome: "asks" })
+      t.deepEqual(lines, [], "nothing was done")
+    })
+  )
 })

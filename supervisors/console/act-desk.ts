@@ -24,6 +24,8 @@ import { answerLimits, shown } from "./shown.ts"
 
 export interface ActOptions {
   readonly node: string
+  /** Of the console itself. */
+  readonly path: string
   readonly cluster: string
   readonly identity: Identity
   readonly openPeer: (options: PeerOptions) => Peer
@@ -75,6 +77,11 @@ export const act = (
     const said = withReason(command, fields)
     const given = givenBy(command, said)
     if (Either.isLeft(given)) return Effect.succeed(refused(given.left.problem, given.left.field))
+    if (endsConsole(options.path, name, given.right)) {
+      return Effect.succeed(
+        refused(`the console runs there, and would end before it is done: ${name} it from a shell`, "path")
+      )
+    }
     const says = command.danger?.(given.right) ?? ""
     if (!confirmed) return Effect.succeed<ActAnswer>({ outcome: "asks", says })
     const done = perform(options, command, given.right, response)
@@ -83,6 +90,12 @@ export const act = (
       Effect.sync(() => options.audit(auditLine(options.identity, command, said, exit)))
     )
   })
+
+const ending: ReadonlySet<string> = new Set(["restart", "stop", "kill"])
+
+/** It would take itself down half way: nobody would be left to start what it has stopped, or to say how it went. */
+const endsConsole = (console: string, name: string, given: Given): boolean =>
+  ending.has(name) && `${console}/`.startsWith(`${given.text("path")}/`.replaceAll(/\/+/g, "/"))
 
 type Refused = Extract<ActAnswer, { readonly outcome: "refused" }>
 
