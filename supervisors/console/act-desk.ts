@@ -24,6 +24,8 @@ import { answerLimits, shown } from "./shown.ts"
 
 export interface ActOptions {
   readonly node: string
+  /** Of the console itself. */
+  readonly path: string
   readonly cluster: string
   readonly identity: Identity
   readonly openPeer: (options: PeerOptions) => Peer
@@ -72,17 +74,32 @@ export const act = (
   Effect.suspend(() => {
     const command = actCommands.find((each) => each.name === name)
     if (command === undefined) return Effect.succeed(refused(`there is no action ${name}`))
-    const given = givenBy(command, withReason(command, fields))
+    const said = withReason(command, fields)
+    const given = givenBy(command, said)
     if (Either.isLeft(given)) return Effect.succeed(refused(given.left.problem, given.left.field))
+    if (endsConsole(options.path, name, given.right)) {
+      return Effect.succeed(
+        refused(`the console runs there, and would end before it is done: ${name} it from a shell`, "path")
+      )
+    }
     const says = command.danger?.(given.right) ?? ""
     if (!confirmed) return Effect.succeed<ActAnswer>({ outcome: "asks", says })
-    return Effect.map(perform(options, command, given.right, response), (answer) => {
-      if (says !== "" || name !== "ask") options.audit(auditLine(options.identity, command, fields, answer))
-      return answer
-    })
+    const done = perform(options, command, given.right, response)
+    if (says === "" && name === "ask") return done
+    return Effect.onExit(done, (exit) =>
+      Effect.sync(() => options.audit(auditLine(options.identity, command, said, exit)))
+    )
   })
 
-const refused = (message: string, field?: string): ActAnswer => ({
+const ending: ReadonlySet<string> = new Set(["restart", "stop", "kill"])
+
+/** It would take itself down half way: nobody would be left to start what it has stopped, or to say how it went. */
+const endsConsole = (console: string, name: string, given: Given): boolean =>
+  ending.has(name) && `${console}/`.startsWith(`${given.text("path")}/`.replaceAll(/\/+/g, "/"))
+
+type Refused = Extract<ActAnswer, { readonly outcome: "refused" }>
+
+const refused = (message: string, field?: string): Refused => ({
   outcome: "refused",
   message,
   ...(field !== undefined && { field })
@@ -93,20 +110,38 @@ const withReason = (command: Command, fields: ActBody["fields"]): ActBody["field
     ? fields
     : { ...fields, reason: "by hand, from the console" }
 
-/** Without what is in messages, which may be secret. */
+/** One line, whatever was written. Without what is in messages, which may be secret, and a refusal may repeat it. */
 const auditLine = (
   { actorId }: Identity,
-  { name, parameters }: Command,
+  { name, options = {}, parameters }: Command,
   fields: ActBody["fields"],
-  answer: ActAnswer | undefined
+  exit: Exit.Exit<ActAnswer | undefined>
 ): string => {
   const words = parameters.flatMap((parameter) => {
     const text = fields[parameter.name]
-    return text === undefined || parameter.kind === "json" ? [] : [text]
+    return text === undefined || parameter.kind === "json" ? [] : [quoted(text)]
   })
-  const how = answer?.outcome === "refused" ? ` (refused: ${answer.message})` : ""
-  return `${actorId} did ${[name, ...words].join(" ")} from the console${how}`
+  const chosen = Object.entries(options).flatMap(([option, { kind }]) => {
+    const text = fields[option]
+    if (text === undefined) return []
+    return kind === undefined ? [`--${option}`] : [`--${option} ${quoted(text)}`]
+  })
+  const isSecret = parameters.some(({ kind }) => kind === "json")
+  const how = Exit.isFailure(exit)
+    ? " (broken off; see what of it has happened)"
+    : exit.value?.outcome === "refused"
+      ? ` (${refusalOf(exit.value, isSecret)})`
+      : ""
+  return `${actorId} did ${[name, ...words, ...chosen].join(" ")} from the console${how}`
 }
+
+const refusalOf = ({ field, message }: Refused, isSecret: boolean): string => {
+  if (!isSecret) return `refused: ${quoted(message)}`
+  return field === undefined ? "refused" : `refused for its field ${quoted(field)}`
+}
+
+const auditedLettersMax = 200
+const quoted = (text: string): string => JSON.stringify(text.slice(0, auditedLettersMax))
 
 const perform = (
   { cluster, identity, node, openPeer }: ActOptions,

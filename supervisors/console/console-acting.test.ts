@@ -22,7 +22,7 @@ const wordsOf = (name: ActionName, fields: Fields): string => {
   const command = actCommands.find((each) => each.name === name)
   const given = command === undefined ? undefined : givenBy(command, fields)
   const says = given?._tag === "Right" ? (command?.danger?.(given.right) ?? "") : ""
-  return `${says}.`
+  return says === "" ? "" : `${says}.`
 }
 
 interface Agreed {
@@ -81,7 +81,10 @@ acting("a breaker is tripped, held, refused, released and reset", async (t) => {
     await isGone(page)
     await state("held")
 
+    // What nobody has to be warned of has a reason too.
     await press("Release")
+    await agree(t, page, { name: "breaker release", fields, button: "Release", why: "it is out" })
+    await isGone(page)
     await breaker.locator(".pill", { hasText: "held" }).waitFor({ state: "detached" })
     await press("Reset")
     await agree(t, page, { name: "breaker reset", fields, button: "Reset" })
@@ -106,6 +109,8 @@ acting("failover is held and released; a role is forced, vetoed and let go again
     await isGone(page)
     await card.getByText("held by HUMAN::operator: works on the power").waitFor()
     await card.getByRole("button", { name: "Release" }).click()
+    await agree(t, page, { name: "failover release", fields: {}, button: "Release", why: "it is done" })
+    await isGone(page)
     await card.locator(".pill", { hasText: "running" }).waitFor()
 
     const to = row.getByRole("button", { name: /^To node/ }).first()
@@ -119,6 +124,8 @@ acting("failover is held and released; a role is forced, vetoed and let go again
     await row.getByRole("cell", { name: new RegExp(`^${node}`) }).waitFor()
     await screenshot("failover-forced")
     await order.getByRole("button", { name: "Lift" }).click()
+    await agree(t, page, { name: "failover unforce", fields: { role: "mail" }, button: "Lift" })
+    await isGone(page)
     await order.waitFor({ state: "detached" })
 
     await row.getByRole("button", { name: "Veto" }).click()
@@ -128,6 +135,8 @@ acting("failover is held and released; a role is forced, vetoed and let go again
     await veto.getByText("its disk is slow").waitFor()
     await row.getByRole("cell", { name: new RegExp(`^node0[^${node.at(-1)}]`) }).waitFor()
     await veto.getByRole("button", { name: "Lift" }).click()
+    await agree(t, page, { name: "failover lift", fields: forced, button: "Lift", why: "a new disk" })
+    await isGone(page)
     await veto.waitFor({ state: "detached" })
   })
 })

@@ -63,6 +63,7 @@ export const Console = Actor.make("console", {
       const perform = yield* FiberSet.makeRuntimePromise()
       const desk = new ConsoleDesk({
         node: args.node,
+        path: context.path,
         cluster: args.cluster,
         sessions: args.sessions,
         verify: (token) => Effect.runPromise(Effect.either(args.tokens.verify(token))),

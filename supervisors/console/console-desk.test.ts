@@ -38,6 +38,7 @@ test("a page that closed while its token was looked at leaves no stream and no p
     const verified = yield* Deferred.make<Either.Either<Identity, string>>()
     const desk = new ConsoleDesk({
       node: "node01",
+      path: "/node01/console/http",
       cluster: "test",
       sessions: new Sessions(),
       verify: () =>

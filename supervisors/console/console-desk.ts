@@ -33,6 +33,8 @@ import { Viewer } from "./viewer.ts"
 
 export interface DeskOptions {
   readonly node: string
+  /** Of the console itself. */
+  readonly path: string
   readonly cluster: string
   readonly sessions: Sessions
   readonly verify: (token: string) => Promise<Either.Either<Identity, string>>

@@ -1,6 +1,7 @@
 /**
- * Doing something: the node says in the shell's words what will happen, a person agrees, and the node does it. What
- * nobody has to be asked about is done at once. A field that is wrong is pointed to, and what was written stays.
+ * Doing something: the node says in the shell's words what will happen, a person agrees, and the node does it. It is
+ * asked once more before it does it: what is agreed to is what is shown. What nobody has to be asked about, and takes
+ * no reason, is done at once. A field that is wrong is pointed to, and what was written stays.
  */
 import { type ActionName, type Fields, lookOf } from "./action-table.ts"
 import type { App } from "./app.ts"
@@ -29,7 +30,8 @@ export const perform = async (app: App, doing: Doing): Promise<boolean> => {
     return false
   }
   const says = first?.outcome === "asks" ? first.says : ""
-  if (!isComplete || says !== "" || notes.length > 0) return dialog(app, doing, open, says)
+  const takesReason = open.some((field) => field.name === "reason")
+  if (!isComplete || says !== "" || notes.length > 0 || takesReason) return dialog(app, doing, open, says)
   const done = await app.act({ name, fields, confirmed: true })
   if (done.outcome === "done") app.say(done.lines.join(" · ") || "done", "good")
   else if (done.outcome === "refused") app.say(done.message, "bad")
@@ -58,7 +60,9 @@ const dialog = (
       look.does ?? look.label
     )
     let isDone = false
+    let isBeingDone = false
     let timer: number | undefined
+    let previews = 0
 
     const given = (): Fields => ({
       ...fields,
@@ -75,19 +79,48 @@ const dialog = (
       setText(problem, wrong === undefined ? message : "")
       wrong?.element.focus()
     }
-    /** What it will do depends on what is written. */
+    /** What it will do depends on what is written. Undefined where somebody has asked again meanwhile. */
+    const preview = async (order: Fields) => {
+      clearTimeout(timer)
+      const number = ++previews
+      const answer = await app.act({ name, fields: order, confirmed: false })
+      return number === previews ? answer : undefined
+    }
+    const show = (text: string): boolean => {
+      const isNew = told.textContent !== text
+      setText(told, text)
+      return isNew
+    }
     const askAgain = async (): Promise<void> => {
-      const answer = await app.act({ name, fields: given(), confirmed: false })
-      if (answer.outcome === "asks") setText(told, sentence(answer.says))
+      const answer = await preview(given())
+      // What was said about other values does not stay.
+      if (answer !== undefined) show(answer.outcome === "asks" ? sentence(answer.says) : "")
+    }
+    /** No way out before it is known what becomes of it. */
+    const setBeingDone = (is: boolean): void => {
+      isBeingDone = is
+      cancel.disabled = is
+      act.disabled = is
+      setAttribute(element, "closedby", is ? "none" : undefined)
     }
     const submit = async (event: Event): Promise<void> => {
       event.preventDefault()
       if (isDone) return element.close()
       point("")
+      const order = given()
       act.disabled = true
+      const asked = await preview(order).finally(() => {
+        act.disabled = false
+      })
+      // It was closed, or something else was written.
+      if (asked === undefined || !element.open) return
+      if (asked.outcome === "refused") return point(asked.message, asked.field)
+      if (asked.outcome === "asks" && show(sentence(asked.says))) return act.focus()
+      setBeingDone(true)
       replace(outcome, h("p", { class: "dim" }, "It is being done…"))
-      const answer = await app.act({ name, fields: given(), confirmed: true })
-      act.disabled = false
+      const answer = await app
+        .act({ name, fields: order, confirmed: true })
+        .finally(() => setBeingDone(false))
       replace(outcome)
       if (answer.outcome === "refused") return point(answer.message, answer.field)
       isDone = true
@@ -138,6 +171,9 @@ const dialog = (
       { "aria-labelledby": "dialog-title", "aria-describedby": "dialog-says" },
       form
     )
+    element.addEventListener("cancel", (event) => {
+      if (isBeingDone) event.preventDefault()
+    })
     element.addEventListener("close", () => {
       clearTimeout(timer)
       element.remove()

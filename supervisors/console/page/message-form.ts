@@ -39,6 +39,7 @@ export const messageForm = async (app: App, path: string, tag: string): Promise<
   const name = entry.direction === "tell" ? "tell" : "ask"
   const order = { path, message: tag }
   const asked = await app.act({ name, fields: order, confirmed: false })
+  if (asked.outcome === "refused") return app.say(asked.message, "bad")
   const fields = fieldsOf(entry)
   const problem = h("p", { class: "bad", role: "alert" })
   const answer = h("div", { class: "answer", "aria-live": "polite" })
