@@ -13,7 +13,8 @@ import { localSpec, type NodeSpec } from "./cluster-spec.ts"
 import { healthPortBeside } from "./node/health-port.ts"
 import { nextSteps } from "./shell/start-screen.ts"
 
-export const nodesMax = 9
+/** The ports for links of more would be those of consoles. */
+export const nodesMax = 8
 /** More than a node takes at most to stop in order. */
 export const stopMillis = 20_000
 
