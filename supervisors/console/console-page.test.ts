@@ -185,7 +185,7 @@ acting("from the door on, everything that can be done to an actor is done with k
     await page.getByRole("dialog").waitFor({ state: "detached" })
     await confirmed("p", "Suspend worker-31?")
     await status.filter({ hasText: "suspended" }).waitFor()
-    await keyboard.press("p")
+    await confirmed("p", "Resume worker-31?")
     await status.filter({ hasText: "restarted" }).waitFor()
     await confirmed("s", "Stop worker-31?")
     await status.filter({ hasText: "stopped" }).waitFor()
