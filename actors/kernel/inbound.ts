@@ -333,7 +333,10 @@ export class Inbound {
     let left = credit
     let missed = 0
     const end = this.#system.events.subscribe((event) => {
-      if (left === 0) return void missed++
+      if (left === 0) {
+        span?.miss(1)
+        return void missed++
+      }
       const encoded = encodeEvent(event)
       if (encoded === undefined) return
       left--
@@ -343,7 +346,6 @@ export class Inbound {
     const more = (count: number) => {
       left = Math.min(left + count, Number.MAX_SAFE_INTEGER)
       if (missed > 0) this.#enqueue(["missed", id, missed])
-      span?.miss(missed)
       missed = 0
     }
     return { more, end }

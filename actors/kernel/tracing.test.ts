@@ -246,6 +246,9 @@ test("a stream is a span on each node that it comes through, until it is over, w
       yield* Effect.sleep("50 millis")
       send(["more", 7, 10])
       yield* Effect.sleep("50 millis")
+      // Whoever reads no more is told nothing of what is left out from here on, and the node that has it knows.
+      publish(linked, 12)
+      yield* Effect.sleep("50 millis")
       t.true(
         noted().every(({ problem }) => problem === undefined),
         "they last"
@@ -256,11 +259,17 @@ test("a stream is a span on each node that it comes through, until it is over, w
   const told = (noted: ReadonlyArray<NotedSpan>) =>
     noted.map(({ attributes, name, parent, problem }) => ({ name, parent, problem, ...attributes }))
   const own = { name: "subscribe", "actor.path": "/far" }
-  const counted = { "stream.items": 3, "stream.missed": 2 }
+  const counted = { "stream.items": 13, "stream.missed": 2 }
   t.deepEqual(told(near), [
     { ...own, ...counted, parent: { traceId, spanId }, problem: "" },
-    { ...own, "stream.items": 5, parent: undefined, problem: "the link was lost" }
+    { ...own, "stream.items": 17, parent: undefined, problem: "the link was lost" }
   ])
-  t.like(told(far)[0], { ...own, ...counted, parent: near[0]?.context, problem: "" })
-  t.like(told(far)[1], { "stream.items": 5, parent: near[1]?.context })
+  t.like(told(far)[0], {
+    ...own,
+    "stream.items": 13,
+    "stream.missed": 4,
+    parent: near[0]?.context,
+    problem: ""
+  })
+  t.like(told(far)[1], { "stream.items": 17, parent: near[1]?.context })
 })
