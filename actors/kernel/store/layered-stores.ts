@@ -204,8 +204,7 @@ class LayeredStores implements StoreEnvironment {
       throw cause
     }
     if (this.#gathering.bytes >= layerBytesMax) this.#askDeparture()
-    else
-      this.#cancelFlush ??= this.#world.clock.alarm(this.#world.limits.flushMillisMax, () => this.#depart())
+    else this.#departLater()
   }
 
   #apply(write: Write): void {
@@ -289,10 +288,16 @@ class LayeredStores implements StoreEnvironment {
     })
   }
 
+  #departLater(): void {
+    const { clock, limits } = this.#world
+    this.#cancelFlush ??= clock.alarm(limits.flushMillisMax, () => this.#depart())
+  }
+
   #depart(): void {
-    if (this.#leaving !== undefined || this.#fault !== undefined) return
+    // Also when it cannot leave now: whoever is committing asks again at its end.
     this.#cancelFlush?.()
     this.#cancelFlush = undefined
+    if (this.#leaving !== undefined || this.#fault !== undefined) return
     if (this.#gathering.byStore.size === 0) return
     const leaving = this.#gathering
     this.#leaving = leaving
@@ -305,8 +310,7 @@ class LayeredStores implements StoreEnvironment {
       for (const waiter of leaving.waiters) waiter(undefined)
       const { byStore, bytes, waiters } = this.#gathering
       if (waiters.length > 0 || bytes >= layerBytesMax) this.#askDeparture()
-      else if (byStore.size > 0)
-        this.#cancelFlush ??= this.#world.clock.alarm(this.#world.limits.flushMillisMax, () => this.#depart())
+      else if (byStore.size > 0) this.#departLater()
     })
   }
 
