@@ -10,6 +10,8 @@
  * turn's puts is off, since it makes a promise that nobody can catch when the commit fails. The map grows by itself when
  * it is full, and moves; MDB_MAP_FULL never comes. So it is made twice as large as the file may get, which
  * costs address space only, and the bound is kept by the layers. Values carry a checksum, since lmdb has none.
+ * When the disk has no room for a page, it writes a message of 105 bytes into 100 of the heap (`mdb_page_flush`), and
+ * the process may abort long after. So a commit looks for room first, for more than it can need.
  */
 import { statfsSync } from "node:fs"
 import { dirname } from "node:path"
@@ -26,6 +28,9 @@ type Bytes = Database<Uint8Array, Uint8Array>
 const readersMax = 1_024
 /** lmdb-js loads 50,000 free pages for each commit by default, and then even the smallest one takes 7 ms. */
 const freePagesMax = 500
+const pageBytes = 4_096
+/** For the upper pages of all stores and lmdb's list of free ones, and for what others write before it does. */
+const spareBytes = 1024 * 1024
 const binary = { encoding: "binary", keyEncoding: "binary" } as const
 
 /** ENOSPC, EDQUOT and EFBIG, and lmdb's own word for it. */
@@ -166,9 +171,12 @@ export class LmdbEngine {
   }
 
   commit(layers: ReadonlyMap<string, Layer>, done: (fault: StorageFault | undefined) => void): void {
-    let bytes = 0
+    let [bytes, entries] = [0, 0]
     for (const layer of layers.values())
-      for (const [, value] of layer.range()) bytes += (value?.length ?? 0) + sealBytes
+      for (const [, value] of layer.range()) {
+        bytes += (value?.length ?? 0) + sealBytes
+        entries++
+      }
     const arena = new Uint8Array(bytes)
     let at = 0
     const write = () => {
@@ -186,15 +194,13 @@ export class LmdbEngine {
       }
     }
     const failed = (cause: unknown) => {
-      const short = Predicate.hasProperty(cause, "code") && cause.code === 5 && this.#isFull(bytes)
-      const reason = "a commit was written short, and the disk has no room"
-      done(
-        short
-          ? new StorageFull({ path: this.path, reason, definite: false })
-          : lmdbFault(this.path, "commit", cause)
-      )
+      const short = Predicate.hasProperty(cause, "code") && cause.code === 5
+      const full = short ? this.#fullFor(bytes, entries) : undefined
+      done(full ?? lmdbFault(this.path, "commit", cause))
     }
     try {
+      const full = this.#fullFor(bytes, entries)
+      if (full !== undefined) throw full
       this.#root.batch(write).then(
         () => {
           this.#measure()
@@ -207,10 +213,17 @@ export class LmdbEngine {
     }
   }
 
-  /** lmdb says EIO when a write ends early, which is how a disk says that it has no room for the rest. */
-  #isFull(bytes: number): boolean {
-    const { bavail, bsize } = statfsSync(dirname(this.path))
-    return bavail * bsize < 2 * bytes + 64 * bsize
+  /**
+   * With room for every value in pages of its own, and for a leaf that each entry may change. lmdb says EIO when a
+   * write ends early, which is also how a disk says that it has no room for the rest.
+   */
+  #fullFor(bytes: number, entries: number): StorageFull | undefined {
+    const { bavail, blocks, bsize } = statfsSync(dirname(this.path))
+    const [free, needed] = [bavail * bsize, 2 * bytes + entries * pageBytes + spareBytes]
+    // Some file systems have no end, and say that they have no blocks.
+    if (blocks === 0 || free >= needed) return undefined
+    const reason = `the disk has ${free} bytes left, and a commit may need ${needed}`
+    return new StorageFull({ path: this.path, reason, definite: false })
   }
 
   bytes(): number {

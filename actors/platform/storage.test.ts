@@ -257,6 +257,48 @@ test("a full disk is a fault, and what was durable is there when there is room a
   }
 })
 
+test("lmdb does not meet the end of the disk, where it writes over memory that is not its own", (t) => {
+  const directory = newDirectory()
+  if (!mounted(directory)) {
+    t.log("nothing can be mounted here")
+    t.pass()
+    return
+  }
+  try {
+    const text = `import { closeSync, openSync, writeSync } from "node:fs"
+import { Effect, Layer } from "effect"
+const { Stores } = await import(${JSON.stringify(import.meta.resolve("../kernel/ports/store.ts"))})
+const { lmdbStores } = await import(${JSON.stringify(import.meta.resolve("./lmdb-stores.ts"))})
+const { LiveWorld } = await import(${JSON.stringify(import.meta.resolve("./live-world.ts"))})
+const layer = lmdbStores(${JSON.stringify(directory)}).pipe(Layer.provide(LiveWorld))
+const fill = () => {
+  const file = openSync(${JSON.stringify(join(directory, "filler"))}, "w")
+  try {
+    for (;;) writeSync(file, new Uint8Array(4_096))
+  } catch {
+    closeSync(file)
+  }
+}
+const program = Effect.gen(function* () {
+  const stores = yield* Stores
+  const store = yield* stores.open("things")
+  for (let number = 0; ; number++) {
+    stores.write([{ op: "put", store, key: Buffer.from(String(number)), value: new Uint8Array(200_000) }])
+    yield* stores.flushed
+    if (number === 2) fill()
+  }
+})
+const fault = await Effect.runPromise(Effect.scoped(Effect.flip(Effect.provide(program, layer))))
+console.log(fault._tag)`
+    const options = ["--input-type=module", "-e", text]
+    const { stderr, stdout } = spawnSync(process.execPath, options, { encoding: "utf8", timeout: 60_000 })
+    t.is(stdout.trim().split("\n").at(-1), "StorageFull", stderr)
+    t.false(stderr.includes("Write error"), stderr)
+  } finally {
+    spawnSync("umount", [directory])
+  }
+})
+
 /** Other bytes at a random place, a few of them. */
 const rot = (path: string, seed: number): void => {
   const bytes = readFileSync(path)
