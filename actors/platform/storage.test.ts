@@ -289,7 +289,7 @@ const program = Effect.gen(function* () {
   }
 })
 const fault = await Effect.runPromise(Effect.scoped(Effect.flip(Effect.provide(program, layer))))
-console.log(fault._tag)`
+process.stdout.write(fault._tag)`
     const options = ["--input-type=module", "-e", text]
     const { stderr, stdout } = spawnSync(process.execPath, options, { encoding: "utf8", timeout: 60_000 })
     t.is(stdout.trim().split("\n").at(-1), "StorageFull", stderr)

@@ -113,7 +113,7 @@ export interface StoreLimits {
 export const storeLimits: StoreLimits = {
   bytesMax: 16 * 1024 * 1024 * 1024,
   pendingBytesMax: 256 * 1024 * 1024,
-  flushMillisMax: 20,
+  flushMillisMax: 100,
   snapshotMillisMax: 60_000,
   snapshotsMax: 32
 }

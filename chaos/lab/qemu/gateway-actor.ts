@@ -12,6 +12,7 @@ import type { LabRecord } from "../reaper.ts"
 import { type Forward, gatewayArguments } from "./machine-arguments.ts"
 import { MachineFailed, startQemu } from "./qemu-process.ts"
 import { Plug, Switch } from "./switch-actor.ts"
+import { Cable } from "./switch-port-actor.ts"
 
 /** A port of a guest, and where it is found on this host. */
 export const Forwarded = Schema.Struct({ host: Schema.String, port: Schema.Int, at: Schema.String })
@@ -41,7 +42,9 @@ export const Gateway = Actor.make("gateway", {
     Effect.gen(function* () {
       const args = gatewayArguments(forwards)
       const qemu = yield* startQemu({ name: gatewayPort, ...programs, args, consolePath: undefined })
-      context.lookup(switchPath, Switch)?.tell(new Plug({ port: gatewayPort, stream: qemu.network }))
+      context
+        .lookup(switchPath, Switch)
+        ?.tell(new Plug({ port: gatewayPort, cable: new Cable(qemu.network) }))
       context.pipe(Deferred.await(qemu.ended), (exit) =>
         Exit.isSuccess(exit) ? new Ended({ how: exit.value }) : new Ended({ how: "nobody knows how" })
       )

@@ -44,7 +44,7 @@ import { Machine } from "./machine-actor.ts"
 import type { Accelerator } from "./machine-arguments.ts"
 import { type LabBlocked, program } from "./programs.ts"
 import { MachineFailed } from "./qemu-process.ts"
-import { Switch, type SwitchRequest } from "./switch-actor.ts"
+import { type SetWeather, Switch } from "./switch-actor.ts"
 
 export interface LabOptions {
   readonly nodes: ReadonlyArray<LabNode>
@@ -115,9 +115,7 @@ export interface Lab {
     name: string,
     request: Asked
   ) => Effect.Effect<Success<Asked>, MachineFailed>
-  readonly network: <Asked extends SwitchRequest & Request>(
-    request: Asked
-  ) => Effect.Effect<Success<Asked>, MachineFailed>
+  readonly network: (weather: SetWeather) => Effect.Effect<void, MachineFailed>
   /** Turns a machine on and tells it who it is. Its node does not run yet. */
   readonly boot: (name: string, options: BootOptions) => Effect.Effect<void, MachineFailed>
   /** Runs a command in a guest, and fails unless that succeeds. */

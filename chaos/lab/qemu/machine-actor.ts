@@ -41,6 +41,7 @@ import {
 } from "./machine-arguments.ts"
 import { MachineFailed, Qemu, startQemu } from "./qemu-process.ts"
 import { Plug, Switch } from "./switch-actor.ts"
+import { Cable } from "./switch-port-actor.ts"
 
 const IsQemu = Schema.instanceOf(Qemu)
 class Ended extends Schema.TaggedClass<Ended>()("Ended", { qemu: IsQemu, how: Schema.String }) {}
@@ -225,7 +226,7 @@ const start = (
     const qemu = yield* Scope.extend(startQemu(options), scope).pipe(
       Effect.tapError(() => Scope.close(scope, Exit.void))
     )
-    context.lookup(args.switchPath, Switch)?.tell(new Plug({ port: name, stream: qemu.network }))
+    context.lookup(args.switchPath, Switch)?.tell(new Plug({ port: name, cable: new Cable(qemu.network) }))
     context.pipe(Deferred.await(qemu.ended), (exit) =>
       Exit.isSuccess(exit) ? new Ended({ qemu, how: exit.value }, true) : new Answered()
     )

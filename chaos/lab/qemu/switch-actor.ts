@@ -1,28 +1,29 @@
 /**
- * The switch of the lab: a port for each machine, frames between them, weather by message.
+ * The switch of the lab: a port for each machine as its child, frames between them, weather by message.
  *
- * The rules are in frame-switch.ts. A port is a stream that QEMU has inherited the other end of, so when this actor
- * ends the machines are off the network for good, and have to be started again.
+ * The rules are in frame-switch.ts. Ports come as machines are plugged in, and stay. One that crashes is started
+ * again with its cable; when the switch ends its machines are off the network for good, and have to be started again.
  */
-import { Duplex } from "node:stream"
 import { Schema } from "effect"
 import * as Actor from "#actors/kernel/actor.ts"
 import type { InitContext } from "#actors/kernel/context.ts"
-import { observe, operate } from "#protocols/message.ts"
-import { FrameReader, FrameSwitch, fair, framed, type Weather } from "./frame-switch.ts"
+import type { ActorRef } from "#actors/kernel/ref.ts"
+import { operate } from "#protocols/message.ts"
+import { type Delivery, FrameSwitch, fair, type Weather } from "./frame-switch.ts"
+import { Cable, Connect, FramesIn, FramesOut, SwitchPort } from "./switch-port-actor.ts"
 
-const Stream = Schema.declare((value: unknown): value is Duplex => value instanceof Duplex)
-const Frames = Schema.Array(Schema.Uint8ArrayFromSelf)
 const Share = Schema.Number.pipe(Schema.between(0, 1))
 
-/** From now on the stream is the port's; what was there before is gone. */
-export class Plug extends Schema.TaggedClass<Plug>()("Plug", { port: Schema.String, stream: Stream }) {}
-
-class Arrived extends Schema.TaggedClass<Arrived>()("Arrived", { port: Schema.String, frames: Frames }) {}
-class Due extends Schema.TaggedClass<Due>()("Due", {}) {}
-class Unplugged extends Schema.TaggedClass<Unplugged>()("Unplugged", {
+/** From now on the cable is in that port; what was in it before is pulled out. */
+export class Plug extends Schema.TaggedClass<Plug>()("Plug", {
   port: Schema.String,
-  stream: Stream
+  cable: Schema.instanceOf(Cable)
+}) {}
+
+class Due extends Schema.TaggedClass<Due>()("Due", {}) {}
+class Cut extends Schema.TaggedClass<Cut>()("Cut", {
+  port: Schema.String,
+  cable: Schema.instanceOf(Cable)
 }) {}
 
 /** What happens to frames on the way from one port to another, until it is said anew. */
@@ -50,67 +51,55 @@ export class SetWeather extends Schema.TaggedRequest<SetWeather>()(
   operate("What happens to frames between ports of the lab's switch.")
 ) {}
 
-export class GetSwitch extends Schema.TaggedRequest<GetSwitch>()(
-  "GetSwitch",
-  {
-    payload: {},
-    success: Schema.Struct({
-      ports: Schema.Array(Schema.String),
-      counts: Schema.Record({ key: Schema.String, value: Schema.Int })
-    }),
-    failure: Schema.Never
-  },
-  observe("Who is plugged into the lab's switch, and what it has done.")
-) {}
-
-/** In the socket to a machine that does not read: beyond it frames are dropped. */
-const outboxBytesMax = 1 << 20
-
-export type SwitchRequest = SetWeather | GetSwitch
-type Message = SwitchRequest | Plug | Arrived | Due | Unplugged
+type Message = SetWeather | Plug | FramesIn | Due | Cut
 type Context = InitContext<Message>
+
+interface Port {
+  readonly ref: ActorRef<Connect | FramesOut>
+  cable: Cable | null
+}
 
 interface State {
   readonly core: FrameSwitch
-  readonly streams: Map<string, Duplex>
-  readonly counts: { outboxFull: number }
+  readonly ports: Map<string, Port>
 }
 
 export const Switch = Actor.make("switch", {
-  messages: [Plug, Arrived, Due, Unplugged, SetWeather, GetSwitch],
+  messages: [Plug, FramesIn, Due, Cut, SetWeather],
   mailbox: { capacity: 20_000, overflow: "drop-newest" },
   init: (_context: Context, { seed }: { readonly seed: number }): State => ({
     core: new FrameSwitch(seed),
-    streams: new Map(),
-    counts: { outboxFull: 0 }
+    ports: new Map()
   }),
   handlers: {
-    Plug: (state, { port, stream }, context) => {
-      const reader = new FrameReader()
-      stream.on("data", (bytes: Uint8Array) => {
-        const frames = reader.push(bytes)
-        if (frames.length > 0) context.self.tell(new Arrived({ port, frames }, true))
-      })
-      stream.once("close", () => context.self.tell(new Unplugged({ port, stream }, true)))
-      state.core.unplug(port)
-      state.core.plug(port)
-      state.streams.set(port, stream)
+    Plug: (state, { cable, port: name }, context) => {
+      const port = state.ports.get(name) ?? { ref: spawnPort(name, context), cable: null }
+      port.cable = cable
+      state.ports.set(name, port)
+      state.core.unplug(name)
+      state.core.plug(name)
+      port.ref.tell(new Connect({ cable }))
+      cable.onceCut(() => context.self.tell(new Cut({ port: name, cable })))
       return state
     },
-    Arrived: (state, { frames, port }, context) => {
+    FramesIn: (state, { frames, port }, context) => {
       const nowMillis = context.nowMillis()
-      for (const frame of frames)
-        for (const delivery of state.core.arrive(nowMillis, port, frame)) send(state, delivery)
+      send(
+        state,
+        frames.flatMap((frame) => state.core.arrive(nowMillis, port, frame))
+      )
       return wake(state, context)
     },
     Due: (state, _due, context) => {
-      for (const delivery of state.core.due(context.nowMillis())) send(state, delivery)
+      send(state, state.core.due(context.nowMillis()))
       return wake(state, context)
     },
-    Unplugged: (state, { port, stream }) => {
-      if (state.streams.get(port) !== stream) return state
-      state.streams.delete(port)
-      state.core.unplug(port)
+    Cut: (state, { cable, port: name }) => {
+      const port = state.ports.get(name)
+      if (port?.cable !== cable) return state
+      port.cable = null
+      port.ref.tell(new Connect({ cable: null }))
+      state.core.unplug(name)
       return state
     },
     SetWeather: (state, { links }, context) => {
@@ -118,13 +107,19 @@ export const Switch = Actor.make("switch", {
         state.core.setWeather(from, to, isFair(weather) ? fair : weather)
       }
       return Actor.reply(wake(state, context), undefined)
-    },
-    GetSwitch: (state) => Actor.reply(state, about(state))
+    }
   },
-  inspect: (state) => about(state)
+  onChild: (state, signal, context) => {
+    const port = state.ports.get(signal.name)
+    if (signal._tag === "ChildEnded") context.restartChild(signal.name)
+    else port?.ref.tell(new Connect({ cable: port.cable }))
+    return state
+  },
+  inspect: ({ core }) => ({ ports: core.ports, counts: core.counts })
 })
 
-const about = ({ core, counts }: State) => ({ ports: core.ports, counts: { ...core.counts, ...counts } })
+const spawnPort = (port: string, context: Context): Port["ref"] =>
+  context.spawn(SwitchPort, { name: port, args: { port, fabric: context.self }, keep: true })
 
 const isFair = ({ cut, ...shares }: Weather): boolean =>
   !cut && Object.values(shares).every((share) => share === 0)
@@ -136,12 +131,9 @@ const wake = (state: State, context: Context): State => {
   return state
 }
 
-const send = (
-  { counts, streams }: State,
-  { frame, to }: { readonly frame: Uint8Array; readonly to: string }
-): void => {
-  const stream = streams.get(to)
-  if (stream === undefined || stream.destroyed) return
-  if (stream.writableLength > outboxBytesMax) counts.outboxFull++
-  else stream.write(framed(frame))
+/** A port gets what is for it at once, and in order. */
+const send = ({ ports }: State, deliveries: ReadonlyArray<Delivery>): void => {
+  const byPort = Map.groupBy(deliveries, ({ to }) => to)
+  for (const [to, those] of byPort)
+    ports.get(to)?.ref.tell(new FramesOut({ frames: those.map(({ frame }) => frame) }, true))
 }
