@@ -13,11 +13,12 @@ const uint32 = (value: number): Buffer => {
   return bytes
 }
 
-const head = (...more: ReadonlyArray<string>): Uint8Array =>
+const headOf = (path: string, ...more: ReadonlyArray<string>): Uint8Array =>
   encodeFields([
-    ...[":method", "POST", ":scheme", "http", ":path", "/test.Echo/Echo"],
+    ...[":method", "POST", ":scheme", "http", ":path", path],
     ...["content-type", "application/grpc", "te", "trailers", ...more]
   ])
+const head = (...more: ReadonlyArray<string>): Uint8Array => headOf("/test.Echo/Echo", ...more)
 
 const data = Buffer.from([0, 0, 0, 0, 2, 104, 105])
 const call = (stream: number): Buffer =>
@@ -161,6 +162,30 @@ test("an answer waits for the windows of the client, and others pass it", (t) =>
     client.socket.write(frame(4, 0, 0, Buffer.from([0, 4, 0, 0, 4, 0])))
     t.true(await until(() => client.frames.some(({ flags, stream }) => stream === 1 && flags === 5)))
     t.deepEqual(got(), large)
+    client.socket.destroy()
+  }))
+
+test("whoever was told that there is no room is told when there is, whatever is sent meanwhile", (t) =>
+  visiting(async ({ calls, port }) => {
+    const client = raw(port, hello, frame(1, 4, 1, headOf("/test.Echo/Chat")))
+    t.true(await until(() => calls.length === 1))
+    const [call] = calls
+    if (call === undefined || !("send" in call)) throw new Error("it is a stream")
+    let drained = 0
+    call.onDrain = () => void drained++
+    const got = () =>
+      client.frames.filter(({ type }) => type === 0).reduce((sum, { payload }) => sum + payload.length, 0)
+    const grow = (bytes: number) =>
+      client.socket.write(Buffer.concat([frame(8, 0, 0, uint32(bytes)), frame(8, 0, 1, uint32(bytes))]))
+    t.false(call.send(new Uint8Array(400 * 1024)))
+    grow(200 * 1024)
+    t.true(await until(() => got() === 200 * 1024 + 65_535))
+    t.false(call.send(new Uint8Array(10)), "there is more room, and nobody was told")
+    t.is(drained, 0)
+    grow(400 * 1024)
+    t.true(await until(() => got() === 400 * 1024 + 5 + 15))
+    t.is(drained, 1)
+    t.true(call.send(new Uint8Array(10)))
     client.socket.destroy()
   }))
 

@@ -451,7 +451,8 @@ export class Http2Stream extends Timer implements UnaryCall, StreamCall {
       this.abandon(readsTooSlowly)
       return false
     }
-    this.#hungry = this.queuedBytes >= limits.sendQueueBytes
+    // Until all has gone: whoever was told once that there is no room waits for that.
+    this.#hungry ||= this.queuedBytes >= limits.sendQueueBytes
     return !this.#hungry
   }
 
