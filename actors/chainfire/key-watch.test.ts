@@ -62,6 +62,19 @@ test("without credit nothing is told and nothing is queued; with credit it goes 
   t.deepEqual(watched.watch.status, { credit: 8, parked: false, queueDepth: 0, oldestUndelivered: 0 })
 })
 
+test("a watch that has missed more than it reads in one turn goes on until it has all, and hears what follows", (t) => {
+  const watched = new Watched(0)
+  for (let put = 0; put < 2_500; put++) watched.put()
+  watched.watch.grant(10_000)
+  watched.turn()
+  watched.put()
+  t.deepEqual(
+    watched.heard,
+    Array.from({ length: 2_501 }, (_, index) => index + 2)
+  )
+  t.like(watched.watch.status, { parked: false, queueDepth: 0 })
+})
+
 test("what is compacted before it could be told ends the watch, which says so", (t) => {
   const watched = new Watched(1)
   watched.turn()

@@ -59,9 +59,9 @@ export class KeyWatch implements WatchSink {
   /** Reads some of what it has missed. */
   resume(): void {
     if (!this.#isParked || this.#credit <= 0 || this.#ports.isInstalling()) return
-    if (this.#hub.resume(this.#id)) return this.#ports.wake()
-    // It is synced now, unless the credit ran out on the way.
-    if (this.#credit > 0) this.#isParked = false
+    // What it was told on the way was not all.
+    this.#isParked = this.#hub.resume(this.#id) || this.#credit <= 0
+    this.#wake()
   }
 
   end(): void {

@@ -111,6 +111,19 @@ test("one that has no room is parked, costs nothing meanwhile, and misses nothin
   )
 })
 
+test("one that ends itself by what it reads on the way hears nothing more", (t) => {
+  const store = new Store()
+  store.watch(2, {})
+  store.put("a")
+  const heard = store.watch(1, { startRevision: 2 }, () => {
+    store.hub.remove(1)
+    return true
+  })
+  t.false(store.hub.resume(1))
+  store.put("a")
+  t.deepEqual(heard, ["2: a"])
+})
+
 test("one that is so late that compaction was there before it is cancelled, and told from where there is more", (t) => {
   const store = new Store()
   for (const key of ["a", "b", "c", "d"]) store.put(key)

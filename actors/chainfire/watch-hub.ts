@@ -152,7 +152,8 @@ export class WatchHub {
       return false
     }
     if (to < now) return true
-    this.#sync(watcher)
+    // What it was told may have ended it.
+    if (this.#watchers.get(id) === watcher) this.#sync(watcher)
     return false
   }
 
