@@ -45,6 +45,8 @@ export interface Surroundings {
 interface Process {
   readonly compartment: Compartment
   readonly scope: Scope.CloseableScope
+  /** Its end in order, once for all who want it: a scope that is being closed does not wait for a second closer. */
+  readonly closing: Effect.Effect<Fiber.RuntimeFiber<void>>
   /** Once its root has started. */
   system: ActorSystem.ActorSystem | undefined
 }
@@ -183,7 +185,8 @@ export class SimMachine {
     return Effect.gen(this, function* () {
       const compartment = new Compartment(this.#around.world, this.clock.process())
       const scope = yield* Scope.make()
-      const running: Process = { compartment, scope, system: undefined }
+      const closing = yield* Effect.cached(Effect.forkDaemon(Scope.close(scope, Exit.void)))
+      const running: Process = { compartment, scope, closing, system: undefined }
       this.#process = running
       this.disk.tell = (task) => compartment.run(task)
       const ended = yield* Effect.exit(
@@ -237,7 +240,7 @@ export class SimMachine {
 
   #closed(running: Process): Effect.Effect<void> {
     return Effect.gen(this, function* () {
-      const closing = yield* Effect.forkDaemon(Scope.close(running.scope, Exit.void))
+      const closing = yield* running.closing
       yield* Effect.timeoutOption(Fiber.join(closing), stopMillisMax)
       // The kernel closes what it has left open, or it was too slow.
       if (this.#process === running) this.#killed()
