@@ -3,16 +3,21 @@ import { Cause, Effect, Exit, Schema } from "effect"
 import * as Actor from "#actors/kernel/actor.ts"
 import { ask } from "#actors/kernel/ask.ts"
 import { Introspection } from "#actors/kernel/introspection.ts"
+import { Links } from "#actors/kernel/ports/links.ts"
 import type { Ended } from "#actors/kernel/ref.ts"
+import * as ActorSystem from "#actors/kernel/system.ts"
+import { simPacking } from "#chaos/sim/sim-links.ts"
+import { SimWorld } from "#chaos/sim/world.ts"
 import { AddressOf, address } from "#protocols/address.ts"
 import { GetAccepted } from "#protocols/catalogue-requests.ts"
 import { ActorUnavailable, DeadlineExceeded, LinkLost } from "#protocols/delivery.ts"
 import { GetLinks } from "#protocols/links.ts"
 import { Members } from "#protocols/membership.ts"
 import { GetTree, Inspect } from "#protocols/runtime.ts"
+import * as Supervisor from "#supervisors/engine/supervisor.ts"
 import { child } from "#supervisors/engine/tree.ts"
 import { inSimCluster, type SimNode } from "./fixtures/sim-cluster.ts"
-import { NodeLinks } from "./links-actor.ts"
+import { LinkDatagrams, NodeLinks } from "./links-actor.ts"
 import { Membership } from "./membership-actor.ts"
 
 test("nodes that know one seed find each other, and have one link per pair, on any seed", (t) => {
@@ -224,6 +229,46 @@ for (const [what, options, message] of [
     t.regex(reasons.join(), message)
   })
 }
+
+test("a node whose link ends as soon as it is there is dialed again", (t) => {
+  const self = { protocol: 2, cluster: "test", name: "a", bootId: "a#1", address: "a:7700" }
+  const other = { ...self, name: "b", bootId: "b#1", address: "b:7700" }
+  const datagrams = new LinkDatagrams()
+  let dials = 0
+  const links: typeof Links.Service = {
+    self,
+    packing: simPacking,
+    admit: () => Effect.void,
+    dial: (_address, opened) =>
+      Effect.sync(() => {
+        dials++
+        const link = {
+          introduction: other,
+          identity: { actorId: "SYSTEM::b", grants: [] },
+          send: () => {},
+          close: () => {}
+        }
+        // Before anybody had a turn.
+        opened(link).onClosed("the connection was closed")
+        return link
+      })
+  }
+  const program = Effect.gen(function* () {
+    const tree = Supervisor.make("a", {
+      strategy: "one-for-one",
+      children: [child(NodeLinks, { args: { datagrams } })]
+    })
+    const system = yield* Effect.provideService(ActorSystem.make("a", tree), Links, links)
+    datagrams.send("b:7700", "hello")
+    yield* Effect.sleep("10 seconds")
+    const actor = system.lookup("/a/links", NodeLinks)
+    return actor === undefined ? [] : yield* ask(actor, new GetLinks(), "1 second")
+  })
+  const statuses = new SimWorld(1).run(Effect.scoped(Effect.provide(program, Supervisor.SupervisionLive)))
+  t.true(dials > 3, `${dials} times`)
+  t.like(statuses, [{ address: "b:7700", state: "waiting" }])
+  t.regex(statuses[0]?.reason ?? "", /the connection was closed/)
+})
 
 test("after a partition both sides find each other again", (t) => {
   for (let seed = 1; seed <= 10; seed++) {

@@ -20,7 +20,8 @@ import {
   type LinkFault,
   LinkFault as LinkFaultSchema,
   type LinkStatus,
-  LinkUp
+  LinkUp,
+  Unreachable
 } from "#protocols/links.ts"
 import { MemberFailed } from "#protocols/membership.ts"
 import { HeldLink, NodeLink } from "./link-actor.ts"
@@ -120,7 +121,11 @@ export const NodeLinks = Actor.make("links", {
   handlers: {
     Wanted: (state, { address }, context) => step(state, { _tag: "Wanted", address }, context),
     Opened: (state, { dialed, held }, context) => {
-      if (held.ended !== undefined) return state
+      if (held.ended !== undefined) {
+        if (dialed === undefined) return state
+        const fault = new Unreachable({ address: dialed, reason: held.ended })
+        return step(state, { _tag: "DialFailed", address: dialed, fault }, context)
+      }
       state.held.set(held.id, held)
       const { introduction } = held.link
       return step(state, { _tag: "Opened", link: held.id, introduction, dialed }, context)
