@@ -357,6 +357,37 @@ test("who has lost its log behind the compacted one gets a snapshot, in chunks a
   t.is(group.raft(3).commit, group.raft(1).commit)
 })
 
+test("a snapshot that had to be made anew of the same index is sent as it is now, and made no more", (t) => {
+  const group = started({ chunkBytes: 10 })
+  group.drops = ({ from, to }) => from === 3 || to === 3
+  for (let at = 0; at < 5; at++) group.propose(1)
+  group.settle()
+  // As by somebody who was sent it, and has nothing in pieces.
+  group.step(1, { _tag: "Snapshotted", index: 6, id: 9, bytes: 25 })
+  group.step(1, { _tag: "Compact", index: 6 })
+  group.drops = () => false
+  const answered = new Set<unknown>()
+  let [made, shelf] = [0, 0]
+  for (let turn = 0; turn < 40 && made < 10; turn++) {
+    group.pass(100)
+    const wanted = group.batches.get(1)?.flatMap(({ chunksWanted }) => chunksWanted) ?? []
+    for (const want of wanted.filter((one) => !answered.has(one))) {
+      answered.add(want)
+      const { bytesMax, offset, snapshot, to } = want
+      const data = snapshot.id === shelf ? new Uint8Array(bytesMax) : undefined
+      // Those who ask for an earlier one while one is made wait for it.
+      if (data === undefined && (shelf === 0 || snapshot.id > 100)) {
+        shelf = 100 + ++made
+        group.step(1, { _tag: "Snapshotted", index: 6, id: shelf, bytes: 25 })
+      }
+      group.step(1, { _tag: "SnapshotRead", to, snapshot, offset, data })
+      group.settle()
+    }
+  }
+  t.is(group.raft(3).status.snapshotIndex, 6)
+  t.is(made, 1)
+})
+
 test("an own promise not to vote is kept when an operator asks to campaign", (t) => {
   const group = started()
   group.sent.length = 0

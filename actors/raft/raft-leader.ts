@@ -210,8 +210,8 @@ export class Leader {
     const progress = this.progress.get(to)
     if (progress?.stream === undefined || !isSameSnapshot(progress.stream.snapshot, snapshot)) return
     if (data === undefined) {
-      if (this.#replica.snapshot.index > snapshot.index) progress.startSnapshot(this.#replica.snapshot, now)
-      else progress.stopSnapshot()
+      if (isSameSnapshot(this.#replica.snapshot, snapshot)) progress.stopSnapshot()
+      else progress.startSnapshot(this.#replica.snapshot, now)
       return
     }
     const { id, out, term } = this.#replica

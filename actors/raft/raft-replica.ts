@@ -224,9 +224,11 @@ export class Replica {
     for (const write of this.#writes) write.lastIndex = Math.min(write.lastIndex, snapshot.index - 1)
   }
 
-  /** The shell has a durable snapshot at this index. */
+  /** The shell has a durable snapshot at this index; id 0: none yet that could be sent. */
   snapshotted(index: number, id: number, bytes: number): void {
-    if (index <= this.snapshot.index) return
+    const { snapshot } = this
+    // Made anew at the same index it takes the place of one that is no more.
+    if (index < snapshot.index || (index === snapshot.index && id === 0)) return
     const term = this.log.termOf(index)
     check(term !== undefined && index <= this.#applyingIndex, "a snapshot holds what has been applied")
     this.snapshot = { index, term, membership: this.memberships.at(index), id, bytes }
