@@ -94,7 +94,8 @@ const createFile: (path: string, ...rest: Parameters<BlockDirectory["create"]>) 
       if (cause !== null) return failed("fsync", cause)
       syncDirectory(path, (fault) => {
         if (fault === undefined) return done(new LiveFile(path, name, fd, Math.max(size, head.length)))
-        close(fd, () => done(fault))
+        // Or its name would be taken when it is made again.
+        close(fd, () => unlink(filePath, () => done(fault)))
       })
     }
     fill(0)

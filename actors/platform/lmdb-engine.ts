@@ -201,13 +201,13 @@ export class LmdbEngine {
     try {
       const full = this.#fullFor(bytes, entries)
       if (full !== undefined) throw full
-      this.#root.batch(write).then(
-        () => {
-          this.#measure()
-          done(undefined)
-        },
-        async (cause: unknown) => failed(await whyNot(cause))
-      )
+      this.#root
+        .batch(write)
+        .then(() => this.#measure())
+        .then(
+          () => done(undefined),
+          async (cause: unknown) => failed(await whyNot(cause))
+        )
     } catch (cause) {
       failed(cause)
     }
@@ -218,10 +218,8 @@ export class LmdbEngine {
    * write ends early, which is also how a disk says that it has no room for the rest.
    */
   #fullFor(bytes: number, entries: number): StorageFull | undefined {
-    const { bavail, blocks, bsize } = statfsSync(dirname(this.path))
-    const [free, needed] = [bavail * bsize, 2 * bytes + entries * pageBytes + spareBytes]
-    // Some file systems have no end, and say that they have no blocks.
-    if (blocks === 0 || free >= needed) return undefined
+    const [free, needed] = [freeBytes(dirname(this.path)), 2 * bytes + entries * pageBytes + spareBytes]
+    if (free >= needed) return undefined
     const reason = `the disk has ${free} bytes left, and a commit may need ${needed}`
     return new StorageFull({ path: this.path, reason, definite: false })
   }
@@ -290,4 +288,15 @@ const whyNot = async (cause: unknown): Promise<unknown> => {
     () => cause,
     (error: unknown) => error
   )
+}
+
+/** Where nothing can be said of it, lmdb has to find out. */
+const freeBytes = (path: string): number => {
+  try {
+    const { bavail, blocks, bsize } = statfsSync(path)
+    // Some file systems have no end, and say that they have no blocks.
+    return blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize
+  } catch {
+    return Number.POSITIVE_INFINITY
+  }
 }

@@ -2,14 +2,17 @@
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import {
+  closeSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
-  writeFileSync
+  writeFileSync,
+  writeSync
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -334,6 +337,35 @@ test("rotten bytes in journal files are a fault or make no difference", async (t
     faults++
   }
   t.true(faults > 10, `${faults}`)
+})
+
+test("damage that shows when an old file is emptied is a fault of the journal, and the process lives", async (t) => {
+  const directory = newDirectory()
+  const story = Effect.gen(function* () {
+    const journals = yield* journalsIn(directory)
+    const journal = yield* journals.open({ segmentBytes: 16 * 1024 })
+    const asleep = new TextEncoder().encode("a group that sleeps")
+    journal.append([{ group: 9, index: 1, term: 1, bytes: asleep }])
+    yield* journal.synced
+    const folder = join(directory, "journal")
+    const oldest = join(
+      folder,
+      readdirSync(folder)
+        .filter((name) => name.endsWith(".journal"))
+        .toSorted()[0] ?? ""
+    )
+    const bytes = readFileSync(oldest)
+    const file = openSync(oldest, "r+")
+    writeSync(file, "A", bytes.indexOf(asleep))
+    closeSync(file)
+    for (let index = 1; index <= 600; index++) {
+      journal.append([{ group: 1, index, term: 1, bytes: new Uint8Array(900) }])
+      if (index > 20 && index % 10 === 0) journal.compact(1, index - 20, 1)
+      yield* journal.synced
+    }
+  })
+  const fault = await run(Effect.flip(Effect.catchAllDefect(story, (defect) => Effect.fail(defect))))
+  t.like(fault, { _tag: "StorageCorrupt" })
 })
 
 test("rotten bytes in the file of lmdb are a fault or make no difference, and the process lives", async (t) => {

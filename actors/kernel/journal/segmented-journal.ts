@@ -17,7 +17,7 @@ import { Effect, type Scope } from "effect"
 import type { BlockDirectory, BlockFile, FileFault } from "../ports/block-files.ts"
 import type { GroupSummary, Journal, JournalEntry, JournalLimits, JournalUsage } from "../ports/journal.ts"
 import type { StorageFault } from "../ports/storage-faults.ts"
-import { StorageBusy, StorageCorrupt } from "../ports/storage-faults.ts"
+import { isStorageFault, StorageBusy, StorageCorrupt } from "../ports/storage-faults.ts"
 import type { RecordKind } from "./batch-format.ts"
 import { BatchWriter, decodeRecord, encodeHead, headBytes, recordBytes, segmentName } from "./batch-format.ts"
 import { GroupLog } from "./group-log.ts"
@@ -61,6 +61,13 @@ interface Batch {
   readonly waiters: Array<Waiter>
   /** The oldest file goes when this batch has landed. */
   emptied: Segment | undefined
+}
+
+/** From the oldest file to the end. */
+interface Moving {
+  readonly number: number
+  readonly index: number
+  readonly entry: JournalEntry
 }
 
 const none = new Uint8Array(0)
@@ -351,7 +358,7 @@ class SegmentedJournal implements Journal {
     if (this.#gathering !== undefined && this.#gathering.waiters.length > 0) this.#askDeparture()
   }
 
-  #fail(fault: FileFault): void {
+  #fail(fault: StorageFault): void {
     if (this.#fault !== undefined) return
     this.#fault = fault
     const waiters = [...(this.#flying?.waiters ?? []), ...(this.#gathering?.waiters ?? [])]
@@ -369,14 +376,8 @@ class SegmentedJournal implements Journal {
     const rewriteBytesMax = Math.min(limits.segmentBytes * rewriteShareMax, limits.pendingBytesMax / 4)
     if (oldest.liveBytes > rewriteBytesMax && this.#segments.length <= limits.segmentsMax) return
     if (this.#pendingBytes() + oldest.liveBytes > limits.pendingBytesMax / 2) return
-    // Read before anything is written: damage stops it here, with the file in place.
-    const moving = [...oldest.live.keys()].flatMap((number) => {
-      const { log } = this.#groups.get(number)!
-      const indexes: Array<number> = []
-      for (let index = log.compactedIndex + 1; index <= log.lastIndex; index++)
-        if (log.sequence(index) === oldest.sequence) indexes.push(index)
-      return indexes.map((index) => ({ number, index, entry: this.#entry(number, log, index) }))
-    })
+    const moving = this.#liveIn(oldest)
+    if (moving === undefined) return
     this.#removing = true
     const batch = this.#batch(0)
     batch.emptied = oldest
@@ -394,6 +395,24 @@ class SegmentedJournal implements Journal {
       const { compactedIndex, compactedTerm } = group.log
       batch.writer.record("compact", number, compactedIndex, compactedTerm, none)
       group.compactedIn = batch.segment.sequence
+    }
+  }
+
+  /** Read before anything is written: damage fails the journal here, with the file in place. */
+  #liveIn(oldest: Segment): ReadonlyArray<Moving> | undefined {
+    try {
+      return [...oldest.live.keys()].flatMap((number) => {
+        const { log } = this.#groups.get(number)!
+        const indexes: Array<number> = []
+        for (let index = log.compactedIndex + 1; index <= log.lastIndex; index++)
+          if (log.sequence(index) === oldest.sequence) indexes.push(index)
+        return indexes.map((index) => ({ number, index, entry: this.#entry(number, log, index) }))
+      })
+    } catch (cause) {
+      // Also in the turn of a disk that has answered, where nobody could catch it.
+      if (!isStorageFault(cause)) throw cause
+      this.#fail(cause)
+      return undefined
     }
   }
 
@@ -473,7 +492,9 @@ class SegmentedJournal implements Journal {
       if (batch === undefined || batch.segment !== segment || position < batch.writer.position) continue
       return batch.writer.slice(position, length)
     }
-    const until = Math.min(segment.end, position + Math.max(length, windowBytes))
+    // What is on its way is counted in the segment's end, and need not be in the file.
+    const end = this.#flying?.segment === segment ? this.#flying.writer.position : segment.end
+    const until = Math.min(end, position + Math.max(length, windowBytes))
     return segment.file!.read(position, until - position)
   }
 

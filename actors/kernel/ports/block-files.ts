@@ -2,11 +2,11 @@
  * Block files: a directory of files that are written in place, for journals.
  *
  * Promised: what was written before a `sync` that succeeded survives a power cut, and the result of `create`
- * and `remove` survives it once `done` was called without a fault. A write is visible to `read` at once, done
- * or not. Calls on one file take effect in the order they were made. `done` is never called inside the call.
+ * and `remove` survives it once `done` was called without a fault. A write is visible to `read` once it is done.
+ * Calls on one file take effect in the order they were made. `done` is never called inside the call.
  *
- * Not promised: anything about what was written and not synced. A power cut may keep any part of it, sector by
- * sector and in any order, and a fault any part as well.
+ * Not promised: what `read` finds where a write is under way; anything about what was written and not synced. A
+ * power cut may keep any part of it, sector by sector and in any order, and a fault any part as well.
  */
 import { Context } from "effect"
 import type { StorageBroken, StorageFull } from "./storage-faults.ts"
