@@ -74,6 +74,37 @@ test("a command that no quorum hears of is answered in time: it may be carried o
   t.true(tookMillis < 7_000, `${tookMillis} ms`)
 })
 
+test("a member that hears of its removal answers everybody who waits, and nobody waits after that", (t) => {
+  const world = new SimWorld(2)
+  const cluster = new MemberCluster(world, 3)
+  const heard = world.run(
+    Effect.gen(function* () {
+      yield* Effect.forEach(cluster.ids, (id) => cluster.start(id))
+      yield* Effect.sleep("5 seconds")
+      const { leader } = cluster
+      if (leader === undefined) throw new Error("nobody leads")
+      cluster.partition([leader.id])
+      const heard: Array<string> = []
+      const ask = () => {
+        const request = PutRequest.encode(PutRequest.make({ key: bytes("lost") }))
+        leader.propose(encodeCommand("Put", request), ({ _tag }) => void heard.push(_tag))
+        leader.read((refused) => void heard.push(refused ?? "read"))
+        leader.whenLed((led) => void heard.push(`led: ${led}`), leader.id === 1 ? 2 : 1)
+      }
+      cluster.inside(leader, ask)
+      cluster.inside(leader, () => leader.expel())
+      cluster.inside(leader, ask)
+      yield* Effect.sleep("1 minute")
+      return heard
+    })
+  )
+  t.deepEqual(heard.toSorted(), [
+    ...["NoLeader", "NoLeader"],
+    ...["TimedOut", "TimedOut"],
+    ...["led: false", "led: false"]
+  ])
+})
+
 test("a member that is further behind than its leader has in memory gets the rest from the journal", (t) => {
   const world = new SimWorld(3)
   const cluster = new MemberCluster(world, 3, { memoryEntriesMax: 8, appendEntriesMax: 4 })

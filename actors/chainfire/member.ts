@@ -189,6 +189,8 @@ export class Member {
   /** The leader says that it was removed. It takes part no longer. */
   expel(): void {
     this.#isExpelled = true
+    // What it has proposed may have come to the others before it was removed.
+    this.#letGo({ _tag: "TimedOut" })
   }
 
   get leads(): boolean {
@@ -247,7 +249,8 @@ export class Member {
   /** Calls back once a leader is known, or the one that is wanted; with false after five elections' time without. */
   whenLed(done: (led: boolean) => void, wanted?: NodeId): void {
     if (this.#isLedBy(wanted)) return done(true)
-    if (this.#failed !== undefined || this.#ledWaiters.length >= waitingMax) return done(false)
+    if (this.#failed !== undefined || this.#isExpelled || this.#ledWaiters.length >= waitingMax)
+      return done(false)
     const untilMillis = this.#ports.nowMillis() + 5 * this.#config.electionMillis
     this.#ledWaiters.push({ untilMillis, wanted, done })
   }
@@ -275,6 +278,7 @@ export class Member {
   /** A command as `encodeCommand` makes it. `done` is called once, unless this member stops before. */
   propose(command: Uint8Array, done: (proposed: Proposed) => void): void {
     if (this.#failed !== undefined) return this.#fails(done, { _tag: "Failed", fault: this.#failed })
+    if (this.#isExpelled) return this.#fails(done, { _tag: "TimedOut" })
     if (this.#waiting.size >= waitingMax) {
       const uncommittedBytes = this.#raft.status.uncommittedBytes
       return this.#fails(done, { _tag: "Refused", refusal: { _tag: "Overloaded", uncommittedBytes } })
@@ -307,7 +311,7 @@ export class Member {
 
   /** Calls back when the state machine has all that was acknowledged to anybody before this was called. */
   read(done: (refused: ReadRefusal | undefined) => void): void {
-    if (this.#failed !== undefined) return done("NoLeader")
+    if (this.#failed !== undefined || this.#isExpelled) return done("NoLeader")
     if (this.#reads.size + this.#readable.length >= waitingMax) return done("Overloaded")
     const id = ++this.#readIds
     this.#reads.set(id, done)
@@ -507,16 +511,21 @@ export class Member {
   #fail(problem: unknown): void {
     if (!isStorageFault(problem)) throw problem
     this.#failed = problem
+    this.#letGo({ _tag: "Failed", fault: problem })
+    this.#ports.failed(problem)
+  }
+
+  /** Answers everybody who waits. */
+  #letGo(refusal: ProposalRefusal): void {
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()
     const reads = [...this.#reads.values(), ...this.#readable.map(({ done }) => done)]
     this.#reads.clear()
     this.#readable = []
-    for (const { done } of waiting) this.#fails(done, { _tag: "Failed", fault: problem })
+    for (const { done } of waiting) this.#fails(done, refusal)
     const led = this.#ledWaiters
     this.#ledWaiters = []
     for (const { done } of led) done(false)
     for (const done of reads) done("NoLeader")
-    this.#ports.failed(problem)
   }
 }

@@ -1,10 +1,12 @@
+import { inspect } from "node:util"
 import test from "ava"
-import { Chunk, Effect, Fiber, Schedule, type Scope, Stream } from "effect"
-import { Etcd, etcdInstalled } from "#actors/chainfire/fixtures/etcd.ts"
+import { Chunk, Effect, Fiber, Redacted, Schedule, type Scope, Stream } from "effect"
+import { Etcd, EtcdClient, etcdInstalled } from "#actors/chainfire/fixtures/etcd.ts"
 import { liveCluster } from "#actors/chainfire/fixtures/live-cluster.ts"
 import { CoordinationActor, TreeCoordination } from "#actors/cluster/coordination-actor.ts"
 import { coordinationContract, RandomOperations } from "#actors/kernel/fixtures/coordination-contract.ts"
 import type { Coordination } from "#actors/kernel/ports/coordination.ts"
+import { AUTH } from "#protocols/wire/etcd/methods.ts"
 import { openEtcd } from "./etcd-coordination.ts"
 
 const operations = 2_000
@@ -91,6 +93,44 @@ test.serial(
           Chunk.toReadonlyArray(yield* Fiber.join(watch)),
           Array.from({ length: 40 }, (_, index) => index)
         )
+    }).pipe(Effect.scoped, Effect.runPromise)
+  }
+)
+
+test.serial(
+  "a client that only watches shows another token when its own is not known any more",
+  async (t) => {
+    t.timeout(60_000)
+    await Effect.gen(function* () {
+      const { endpoint } = yield* chainfire
+      const admin = new EtcdClient(endpoint)
+      yield* Effect.addFinalizer(() => Effect.sync(() => admin.close()))
+      const done = (called: Promise<object>) =>
+        Effect.map(
+          Effect.promise(() => called),
+          (answer) => t.true("response" in answer, inspect(answer))
+        )
+      const [name, password] = ["root", "secret"]
+      yield* done(admin.call(AUTH.userAdd, { name, password }))
+      yield* done(admin.call(AUTH.roleAdd, { name }))
+      yield* done(admin.call(AUTH.userGrantRole, { user: name, role: name }))
+      yield* done(admin.call(AUTH.enable, {}))
+      const store = yield* openEtcd({
+        endpoints: [endpoint],
+        user: { name, password: Redacted.make(password) }
+      })
+      const key = new TextEncoder().encode("watched")
+      const revision = yield* Effect.map(store.put({ key, value: Uint8Array.of(1) }), (put) => put.revision)
+      const first = yield* store.watch({ key, startRevision: revision }).pipe(Stream.runHead)
+      t.is(first._tag, "Some")
+
+      // Which all tokens go with.
+      const given = yield* Effect.promise(() => admin.call(AUTH.authenticate, { name, password }))
+      if (!("response" in given)) throw new Error("root logs in")
+      yield* done(admin.call(AUTH.disable, {}, given.response.token))
+      yield* done(admin.call(AUTH.enable, {}))
+      const again = store.watch({ key, startRevision: revision }).pipe(Stream.runHead)
+      t.is((yield* Effect.timeout(again, "20 seconds"))._tag, "Some")
     }).pipe(Effect.scoped, Effect.runPromise)
   }
 )

@@ -67,6 +67,8 @@ export interface EtcdTls {
 }
 
 const defaultDeadlineMillis = 5_000
+/** A login costs the server some work. */
+const tokenDoubtedMillis = 1_000
 /** Responses that wait for the reader; then etcd is held up. */
 const bufferedMax = 64
 
@@ -176,6 +178,7 @@ class Endpoint {
   readonly #client: Client
   readonly #options: EtcdOptions
   #token: string | undefined
+  #tokenSinceMillis = 0
 
   constructor(address: string, options: EtcdOptions) {
     this.#options = options
@@ -199,6 +202,10 @@ class Endpoint {
     const once = Effect.flatMap(this.#metadata(leftMillis), (metadata) =>
       this.#unary(method, request, metadata, leftMillis)
     )
+    return this.#withFreshToken(once)
+  }
+
+  #withFreshToken<A>(once: Effect.Effect<A, ServiceError>): Effect.Effect<A, KeysFault> {
     return Effect.catchIf(once, isTokenGone, () => {
       this.#token = undefined
       return once
@@ -216,9 +223,15 @@ class Endpoint {
       })
       return Effect.map(this.#unary(AUTH.authenticate, login, new Metadata(), leftMillis), ({ token }) => {
         this.#token = token
+        this.#tokenSinceMillis = performance.now()
         return withToken(token)
       })
     })
+  }
+
+  /** Watches that are refused do not say whether it is for their token, so one of some age is not shown again. */
+  #doubtToken(): void {
+    if (performance.now() - this.#tokenSinceMillis > tokenDoubtedMillis) this.#token = undefined
   }
 
   #unary<Request extends object, Response extends object>(
@@ -273,7 +286,7 @@ class Endpoint {
         return Effect.sync(() => stream.cancel())
       })
     )
-    return Effect.mapError(once, faultOf)
+    return this.#withFreshToken(once)
   }
 
   watch(keys: WatchedKeys, openMillis: number): Stream.Stream<Began | Changes, Compacted | StoreUnavailable> {
@@ -306,6 +319,11 @@ class Endpoint {
         })
         return Stream.concat(Stream.fromEffect(first), Stream.repeatEffect(next)).pipe(
           Stream.mapEffect(toldOf),
+          Stream.tapError(({ _tag }) =>
+            Effect.sync(() => {
+              if (_tag === "StoreUnavailable") this.#doubtToken()
+            })
+          ),
           Stream.flattenIterables
         )
       })
