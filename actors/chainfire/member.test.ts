@@ -1,12 +1,17 @@
 /** Three members on disks that lose their power: what was acknowledged is there, and reads are never stale. */
 import test from "ava"
-import { Effect, Either } from "effect"
+import { Effect, Either, Layer } from "effect"
+import { defaultConfig } from "#actors/raft/raft-config.ts"
+import { Membership } from "#actors/raft/raft-membership.ts"
+import { SimDisk } from "#chaos/sim/sim-disk.ts"
 import { SimWorld } from "#chaos/sim/world.ts"
 import { PutRequest } from "#protocols/wire/etcd/kv-fast.ts"
 import { encodeCommand } from "./command.ts"
 import { MemberCluster } from "./fixtures/member-cluster.ts"
-import type { Member } from "./member.ts"
+import { Member } from "./member.ts"
 import type { LogLimits } from "./member-snapshots.ts"
+import { openState } from "./open-state-actor.ts"
+import { StoreTables } from "./store-tables.ts"
 
 const seedOnly = process.env["UC_SEED"]
 const count = Number(process.env["UC_SEEDS"] ?? 60)
@@ -72,6 +77,56 @@ test("a command that no quorum hears of is answered in time: it may be carried o
   )
   t.deepEqual(outcomes, ["TimedOut"])
   t.true(tookMillis < 7_000, `${tookMillis} ms`)
+})
+
+test("a member whose disk does not keep up takes nothing more, and more when it has", (t) => {
+  const world = new SimWorld(1)
+  const disk = new SimDisk(world)
+  let pendingBytes = 0
+  const outcomes = world.run(
+    Effect.gen(function* () {
+      const ports = yield* Layer.build(disk.layer())
+      const { environment, journal, shelf, stores } = yield* Effect.provide(openState({}), ports)
+      const usage = () => ({ ...environment.usage(), pendingBytes })
+      const tables = new StoreTables({ environment: { ...environment, usage }, stores })
+      let isAwake = false
+      const wake = () => {
+        isAwake = true
+      }
+      const member = new Member(
+        { id: 1, membership: new Membership([1]), config: defaultConfig, log: {} },
+        {
+          ...{ journal, tables, shelf, wake },
+          send: () => {},
+          failed: ({ message }) => t.fail(message),
+          nowMillis: () => world.nowMillis,
+          random: () => world.prng.next()
+        }
+      )
+      const outcomes: Array<string> = []
+      const request = PutRequest.encode(PutRequest.make({ key: bytes("k") }))
+      const put = Effect.gen(function* () {
+        member.propose(encodeCommand("Put", request), (proposed) =>
+          outcomes.push(proposed._tag === "Refused" ? proposed.refusal._tag : proposed._tag)
+        )
+        yield* turns
+      })
+      const turns = Effect.gen(function* () {
+        for (let turn = 0; turn < 1_000; turn++) {
+          if (isAwake || member.wakeMillis <= world.nowMillis) member.turn()
+          yield* Effect.sleep("5 millis")
+        }
+      })
+      yield* turns
+      yield* put
+      pendingBytes = 64 * 1024 * 1024
+      yield* put
+      pendingBytes = 0
+      yield* put
+      return outcomes
+    }).pipe(Effect.scoped)
+  )
+  t.deepEqual(outcomes, ["Applied", "Overloaded", "Applied"])
 })
 
 test("a member that hears of its removal answers everybody who waits, and nobody waits after that", (t) => {

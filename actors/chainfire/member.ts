@@ -100,6 +100,11 @@ const leaseSecondsMin = 2
 const proposalMillis = 5_000
 /** Commands of which the answer is awaited, and reads. */
 const waitingMax = 65_536
+/**
+ * On its way to the own disk, above which nothing more is taken to propose. Far below what journals and stores can
+ * hold: what they cannot hold looks like a disk that has failed.
+ */
+const pendingBytesMax = 32 * 1024 * 1024
 
 export class Member {
   readonly #ports: MemberPorts
@@ -279,12 +284,17 @@ export class Member {
   propose(command: Uint8Array, done: (proposed: Proposed) => void): void {
     if (this.#failed !== undefined) return this.#fails(done, { _tag: "Failed", fault: this.#failed })
     if (this.#isExpelled) return this.#fails(done, { _tag: "TimedOut" })
-    if (this.#waiting.size >= waitingMax) {
+    if (this.#waiting.size >= waitingMax || this.#isBehind) {
       const uncommittedBytes = this.#raft.status.uncommittedBytes
       return this.#fails(done, { _tag: "Refused", refusal: { _tag: "Overloaded", uncommittedBytes } })
     }
     const nowMillis = this.#ports.nowMillis()
     this.#await(this.#raft.propose(command, nowMillis), nowMillis, done)
+  }
+
+  get #isBehind(): boolean {
+    const { journal, tables } = this.#ports
+    return tables.pendingBytes > pendingBytesMax || journal.usage().pendingBytes > pendingBytesMax
   }
 
   /** Refused unless this member leads, and it is safe: see raft-leader.ts. */

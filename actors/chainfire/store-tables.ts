@@ -21,7 +21,7 @@ export const storeNames = [
 type StoreName = (typeof storeNames)[number]
 
 export interface OpenStores {
-  readonly environment: Pick<StoreEnvironment, "write" | "onFlushed">
+  readonly environment: Pick<StoreEnvironment, "write" | "onFlushed" | "usage">
   readonly stores: Readonly<Record<StoreName, Store>>
 }
 
@@ -66,6 +66,11 @@ export class StoreTables implements StateTables {
     this.meta = this.#table(stores.meta)
     this.users = this.#table(stores.users)
     this.roles = this.#table(stores.roles)
+  }
+
+  /** Written, and not on the disk yet; also what others have written to the same stores. */
+  get pendingBytes(): number {
+    return this.#environment.usage().pendingBytes
   }
 
   /** Writes what was gathered, as one. Throws a `StorageFault`; what is definite has changed nothing. */
