@@ -291,7 +291,7 @@ test("whatever is sent to whichever path, it is refused or done, and the members
         headers: { "grpc-timeout": "50m" }
       })
       t.true(
-        [200, 400, 404, 409, 412, 429, 500, 501, 504].includes(answer.status),
+        [200, 400, 404, 409, 412, 429, 500, 501, 503, 504].includes(answer.status),
         `${path} ${answer.status}`
       )
       if (answer.status === 500) t.regex(answer.body, /"code":(2|13)/, `UC_SEED=${seed}: ${path} ${body}`)
@@ -342,8 +342,11 @@ test("a watch whose client does not read is parked, and catches up when it reads
     const reader = await slowReader(address, "/v3/watch", JSON.stringify(created({ key, start_revision: 1 })))
     try {
       const value = b64("x".repeat(100_000))
-      const writes = 150
-      for (let write = 0; write < writes; write++) await ask(address, post("/v3/kv/put", { key, value }))
+      for (let write = 0; write < 150; write++) await ask(address, post("/v3/kv/put", { key, value }))
+      // On a busy machine some may have been refused.
+      const { body } = await ask(address, post("/v3/kv/range", { key }))
+      const writes = Number(/"version":"(\d+)"/.exec(body)?.[1])
+      t.true(writes > 100, `${writes} of 150`)
       t.is(await metricOf(address, "etcd_debugging_mvcc_slow_watcher_total"), 1)
       let text = ""
       reader.setEncoding("latin1").on("data", (chunk: string) => {
