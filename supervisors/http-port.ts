@@ -56,7 +56,8 @@ const listening = (options: HttpPortOptions): Effect.Effect<Server, ListenFailed
     )
     server.maxConnections = options.connectionsMax
     server.on("clientError", (_cause, socket) => socket.destroy())
-    server.once("error", (cause) => {
+    // Also once it listens, where it tells of connections that it could not accept, and nobody has to do anything.
+    server.on("error", (cause) => {
       const code = "code" in cause ? cause.code : undefined
       failed(code === "EADDRINUSE" ? "the port is in use" : cause.message)
     })

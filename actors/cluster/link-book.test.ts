@@ -92,6 +92,26 @@ test("a second process under a name that is linked is refused; the same process 
   t.is(book.refuses(introduction("a"))?._tag, "AlreadyLinked")
 })
 
+test("an address at which another process has a name that is linked is dialed after waits that double", (t) => {
+  const book = bookOf("a")
+  book.step(opened("b", 1), 0)
+  book.step({ _tag: "Wanted", address: "elsewhere:7700" }, 0)
+  const waits: Array<number> = []
+  let nowMillis = 0
+  for (let attempt = 2; attempt < 6; attempt++) {
+    const effects = book.step(opened("b", attempt, "elsewhere:7700", "b#2"), nowMillis)
+    t.deepEqual(
+      effects.map(({ _tag }) => _tag),
+      ["Drop"]
+    )
+    waits.push(book.wakeMillis - nowMillis)
+    nowMillis = book.wakeMillis
+    t.deepEqual(dials(book.step({ _tag: "Tick" }, nowMillis)), ["elsewhere:7700"])
+  }
+  t.deepEqual(waits, [100, 200, 400, 800])
+  t.regex(book.unlinked[0]?.reason ?? "", /linked already/)
+})
+
 test("a node that reconnects before its old link is known to be dead replaces it", (t) => {
   const book = bookOf("a")
   book.step(opened("b", 1), 0)

@@ -230,18 +230,21 @@ export class LinkBook {
   ): void {
     const { address, bootId, name: node } = introduction
     const dial = dialed === undefined ? undefined : this.#dials.get(dialed)
-    if (dial !== undefined) {
-      dial.state = "idle"
-      dial.attempts = 0
-      dial.reason = ""
-    }
+    if (dial !== undefined) dial.state = "idle"
     const direction = dialed === undefined ? "in" : "out"
     const opened: LinkedNode = { link, node, bootId, address: dialed ?? address, direction }
     const refusal = this.#refusesOpened(opened)
     if (refusal !== undefined) {
-      if (dial !== undefined) this.#wait(dial, nowMillis)
+      if (dial !== undefined) {
+        dial.reason = refusal
+        this.#wait(dial, nowMillis)
+      }
       this.#effects.push({ _tag: "Drop", link, reason: refusal, used: undefined, nodeLost: false })
       return
+    }
+    if (dial !== undefined) {
+      dial.attempts = 0
+      dial.reason = ""
     }
     const before = this.#linked.get(node)
     if (before !== undefined)

@@ -473,16 +473,17 @@ export class Peer {
     if (this.#lost !== undefined) return
     this.#lost = reason
     this.#system.timers.cancel(this.#pause)
-    for (const { ask, sent } of [...this.#asked.values()]) {
+    const asked = [...this.#asked.values()]
+    // First, so that there is nothing to withdraw.
+    this.#asked.clear()
+    for (const { ask, sent } of asked) {
       const target = { path: ask.path, request: ask.request._tag }
-      ask.onSettled = undefined
       ask.settle(
         Exit.fail(
           sent ? new LinkLost({ ...target, reason }) : new ActorUnavailable({ ...target, why: "link lost" })
         )
       )
     }
-    this.#asked.clear()
     const watching = [...this.#watching.values()]
     this.#watching.clear()
     this.#watchIds.clear()

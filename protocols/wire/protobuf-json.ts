@@ -125,16 +125,25 @@ const valueFromJson = (field: NamedField, json: unknown, where: string, depth: n
   }
 }
 
+/** By hand: a regular expression looks from each of them to the end. */
+const withoutPadding = (base64: string): string => {
+  let end = base64.length
+  while (base64[end - 1] === "=") end--
+  return base64.slice(0, end)
+}
+
 const base64Digit = /^[A-Za-z0-9+/]*/
 
 const bytesFromJson = (json: unknown, where: string): Uint8Array => {
   if (Array.isArray(json))
     return Uint8Array.from(json, (byte) => Number(within(byte, 0n, 255n, "uint8", where)))
   if (typeof json !== "string") return mismatch(where, json, "[]uint8")
-  const standard = json
-    .replaceAll("-", "+")
-    .replaceAll("_", "/")
-    .replaceAll(/[=\r\n]+$|[\r\n]/g, "")
+  const standard = withoutPadding(
+    json
+      .replaceAll("-", "+")
+      .replaceAll("_", "/")
+      .replaceAll(/[\r\n]/g, "")
+  )
   const padded = standard + "=".repeat((4 - (standard.length % 4)) % 4)
   return Either.getOrElse(Encoding.decodeBase64(padded), () =>
     refuse(where, `illegal base64 data at input byte ${base64Digit.exec(standard)?.[0].length ?? 0}`)
