@@ -79,6 +79,7 @@ export class SimEtcd implements EtcdAccess {
   /** Returns what ends it from the side of the client. */
   watch(options: WatchOptions): () => void {
     const stream = new SimStream(this.#world, this.#cluster, options)
+    stream.begins(this.#cluster.member(idOf(options.node)))
     this.#cluster.reach(
       idOf(options.node),
       (member) => {
@@ -135,12 +136,20 @@ class SimStream implements StreamCall {
     this.#options = options
   }
 
+  /** Whoever stands still and then dies never takes what was sent to it. */
+  begins(member: Member | undefined): void {
+    if (member === undefined) return
+    this.#member = member
+    this.#look()
+  }
+
   opened(member: Member, open: OpenStream): void {
     if (this.ended) return
+    const isLookedAt = this.#member === member
     this.#member = member
     const createRequest = WatchCreateRequest.make(this.#options.request)
     open(this).onMessage(WatchRequest.encode(WatchRequest.make({ createRequest })))
-    this.#look()
+    if (!isLookedAt) this.#look()
   }
 
   /** The end of a member ends its connections. */
