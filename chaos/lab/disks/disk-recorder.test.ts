@@ -113,6 +113,21 @@ test("what was acknowledged before a machine booted again is due from the beginn
   })
 })
 
+test("a write that is under way while a machine boots again is due once it is acknowledged", (t) => {
+  withRecorder((recorder, cluster) => {
+    const etcd = recorder.watched({
+      ...cluster,
+      call: (node, method, request, done) => {
+        recorder.logBegins("node02")
+        cluster.call(node, method, request, done)
+      }
+    })
+    cluster.answer = Either.right({ header: header(2) })
+    etcd.call("node01", KV.put, put("a", "1"), () => {})
+    t.is(recorder.recording.writes[0]?.acknowledged?.revision, 2)
+  })
+})
+
 test("a write for which there is no room to note it is made all the same, and the recording says so", (t) => {
   withRecorder((recorder, cluster) => {
     const etcd = recorder.watched(cluster)

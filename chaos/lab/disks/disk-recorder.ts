@@ -56,11 +56,12 @@ export class DiskRecorder {
     if (which === -1) throw new Error(`no disk of ${name} is recorded`)
     const none = (lengths: ReadonlyArray<number>) => lengths.with(which, 0)
     this.#moments = []
-    this.#writes = this.#writes.map(({ acknowledged, ...write }) =>
-      acknowledged === undefined
-        ? write
-        : { ...write, acknowledged: { ...acknowledged, logBytes: none(acknowledged.logBytes) } }
-    )
+    // One that is under way stays the same: its answer is noted in it.
+    for (const write of this.#writes) {
+      const { acknowledged } = write
+      if (acknowledged !== undefined)
+        write.acknowledged = { ...acknowledged, logBytes: none(acknowledged.logBytes) }
+    }
   }
 
   /** The same cluster, as clients are to see it. */

@@ -38,6 +38,9 @@ export class Guests {
   /** Whoever works on the files of a disk has it alone. */
   readonly #files = new Map<NodeName, Effect.Semaphore>()
 
+  /** Of machines whose power was cut: by what chance their disks have lost what. */
+  readonly #seeds = new Map<NodeName, number>()
+
   constructor(lab: Lab, seed: number) {
     this.#lab = lab
     this.#prng = new Prng(seed)
@@ -103,10 +106,11 @@ export class Guests {
       if (this.#on.has(name)) return Effect.void
       this.#on.add(name)
       const disk = this.disk(name)
-      const beginning = Effect.suspend(() => {
+      const beginning = Effect.gen(this, function* () {
+        yield* this.#rebuild(name)
         this.onBoot(disk)
         this.#trimmed.delete(name)
-        return ofDisk(name, beginLog(disk))
+        yield* ofDisk(name, beginLog(disk))
       })
       return Effect.zipRight(
         this.#alone(name, beginning),
@@ -115,17 +119,25 @@ export class Guests {
     })
   }
 
-  /** With the power the disk loses what it had not flushed, or a part of it. */
+  /** At once, so that many may lose it together. What the disk has lost with it shows when there is power again. */
   powerOff(name: NodeName): Effect.Effect<void, MachineFailed> {
     return Effect.suspend(() => {
       if (!this.#on.has(name)) return Effect.void
       this.lost(name)
       this.cuts++
-      const seed = Math.floor(this.#prng.next() * 2 ** 32)
-      const rebuilding = Effect.suspend(() =>
-        ofDisk(name, rebuildAfterPowerLoss(this.disk(name), { mode: "subset", seed }))
-      )
-      return Effect.zipRight(this.#lab.machine(name, new PowerOff()), this.#alone(name, rebuilding))
+      this.#seeds.set(name, Math.floor(this.#prng.next() * 2 ** 32))
+      return this.#lab.machine(name, new PowerOff())
+    })
+  }
+
+  /** Without what the disk had not flushed when its power was cut, or with a part of it. */
+  #rebuild(name: NodeName): Effect.Effect<void, MachineFailed> {
+    return Effect.suspend(() => {
+      const seed = this.#seeds.get(name)
+      this.#seeds.delete(name)
+      return seed === undefined
+        ? Effect.void
+        : ofDisk(name, rebuildAfterPowerLoss(this.disk(name), { mode: "subset", seed }))
     })
   }
 
