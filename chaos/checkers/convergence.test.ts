@@ -27,6 +27,20 @@ test("a node that answers too late, or never, or follows another one, or nobody,
   t.regex(judge({ sights: [...before, sight(11_000, "node01", undefined)] }).lines.join(), /nobody leads/)
 })
 
+test("a node that disagrees when the run ends fails, also where the run is shorter than the bound", (t) => {
+  const followed = (leader: string) =>
+    judge({
+      sights: [
+        ...before,
+        sight(11_000, "node01", "node02"),
+        sight(11_000, "node03", leader),
+        sight(11_100, "node02", "node02")
+      ]
+    })
+  t.deepEqual(followed("node01").lines, ["node03 still followed node01 when it was looked at last"])
+  t.is(followed("node02").verdict, "passed")
+})
+
 test("different states fail, and so does a node that cannot tell its own", (t) => {
   const sights = [...before, ...settled]
   t.deepEqual(judge({ sights, final: [state("node01"), state("node02", 8), state("node03")] }).lines, [

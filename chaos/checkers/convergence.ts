@@ -30,6 +30,10 @@ export const convergence = ({ withinMillis }: ConvergenceBound): Check => ({
       return what === undefined ? [] : [{ sight, what }]
     })
     const last = dissent.at(-1)
+    // Runs may end before the bound.
+    const toTheEnd = dissent.filter(
+      ({ sight }) => sight.status !== undefined && sight === after.findLast(({ node }) => node === sight.node)
+    )
     const boundMillis = withinMillis * slowness
     const lateMillis = (last?.sight.atMillis ?? peaceMillis) - peaceMillis
     const problems = [
@@ -39,6 +43,7 @@ export const convergence = ({ withinMillis }: ConvergenceBound): Check => ({
             `${last.sight.node} ${last.what}, ${Math.round(lateMillis)} ms after peace; it may take ${boundMillis} ms`
           ]
         : []),
+      ...toTheEnd.map(({ sight, what }) => `${sight.node} ${what} when it was looked at last`),
       ...differencesOf(evidence, nodes)
     ]
     return finding(

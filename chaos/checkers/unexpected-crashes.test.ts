@@ -1,5 +1,5 @@
 import test from "ava"
-import { Crash } from "#chaos/faults/action.ts"
+import { BrokenDisk, Crash } from "#chaos/faults/action.ts"
 import { judged, sight, struck } from "./fixtures/evidence.ts"
 import { noUnexpectedCrash } from "./unexpected-crashes.ts"
 
@@ -10,16 +10,20 @@ const path = "/node01/roles/role-agent"
 
 test("nothing that crashed passes, and what was planned or struck does", (t) => {
   t.is(judged(noUnexpectedCrash(), { sights: restarted({}) }).verdict, "passed")
-  t.is(
-    judged(noUnexpectedCrash([/^\/node01\/roles/]), { sights: restarted({ [path]: 3 }) }).verdict,
-    "passed"
-  )
+  const planned = (node: string) =>
+    judged(noUnexpectedCrash([/\/roles/]), {
+      sights: restarted({ [path]: 3 }),
+      timeline: [{ ...struck(400, new BrokenDisk({ node })), nodes: [node] }]
+    }).verdict
+  t.is(planned("node01"), "passed")
+  t.is(planned("node02"), "failed", "nothing was done to the node that it is on")
   const timeline = [struck(500, new Crash({ node: "node01", path }))]
   t.is(judged(noUnexpectedCrash(), { sights: restarted({ [path]: 1 }), timeline }).verdict, "passed")
 })
 
 test("a restart that nobody planned fails, with its path", (t) => {
   const { lines, verdict } = judged(noUnexpectedCrash([/roles/]), {
+    timeline: [{ ...struck(400, new BrokenDisk({ node: "node01" })), nodes: ["node01"] }],
     sights: [...restarted({ [path]: 3, "/node01/chainfire/member": 1 }), ...restarted({})]
   })
   t.is(verdict, "failed")

@@ -4,7 +4,7 @@ import { fewOf } from "./few.ts"
 
 const check = "no unexpected crash"
 
-/** `planned` are paths of actors that a schedule has crash, and of what falls with them. */
+/** `planned` are actors of nodes that a schedule strikes, which crash or fall with others when it does. */
 export const noUnexpectedCrash = (planned: ReadonlyArray<RegExp> = []): Check => ({
   name: check,
   holds: "No actor was restarted and no node ended by itself, but for what the schedule did to them.",
@@ -16,7 +16,10 @@ export const noUnexpectedCrash = (planned: ReadonlyArray<RegExp> = []): Check =>
     for (const { restartsByPath } of looks)
       for (const [path, times] of Object.entries(restartsByPath))
         restarts.set(path, Math.max(times, restarts.get(path) ?? 0))
-    const isPlanned = (path: string) => struck.has(path) || planned.some((pattern) => pattern.test(path))
+    const nodes = new Set(timeline.flatMap(({ nodes }) => nodes))
+    const isPlanned = (path: string) =>
+      struck.has(path) ||
+      (nodes.has(path.split("/", 2)[1] ?? "") && planned.some((pattern) => pattern.test(path)))
     const unexpected = [...restarts].filter(([path]) => !isPlanned(path))
     const problems = [
       ...unexpected.map(([path, times]) => `${path} was restarted ${times} times, and nobody crashed it`),

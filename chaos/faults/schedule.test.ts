@@ -12,6 +12,7 @@ import {
   Player,
   repeat,
   type Step,
+  somebodyLeads,
   strike,
   strikeFor,
   type Timed,
@@ -27,6 +28,7 @@ interface Setting {
   readonly slowness?: number
   readonly view?: (atMillis: number) => View
   readonly cannot?: (action: ActionTag) => string | undefined
+  readonly problem?: (what: string) => void
 }
 
 const quiet: View = { leader: "node02", acknowledged: 0, down: [] }
@@ -45,6 +47,7 @@ const played = (
       slowness: setting.slowness ?? 1,
       view: () => (setting.view ?? (() => quiet))(world.nowMillis),
       cannot: setting.cannot ?? (() => undefined),
+      problem: setting.problem ?? (() => {}),
       act: (timed) => Effect.sync(() => void acts.push(timed))
     })
     yield* "back" in steps ? player.playBack(steps.back) : player.play(steps)
@@ -151,6 +154,24 @@ test("victims are as many as the target says, and the leader is the leader", (t)
   t.is(targets("the leader", five, undefined, new Prng(1)).length, 1)
 })
 
+test("what was waited for in vain, and whom nobody was, is told: the run is not the one that was meant", (t) => {
+  const problems: Array<string> = []
+  const problem = (what: string) => void problems.push(what)
+  const nobodyLeads = { problem, view: () => ({ ...quiet, leader: undefined }) }
+  played([somebodyLeads, strike(kill("the leader")), strike(kill([]))], nobodyLeads)
+  t.deepEqual(problems, [
+    "for 10000 ms it was not so that somebody leads",
+    "kill -9: nobody was the leader",
+    "kill -9: nobody was among those it is for"
+  ])
+  problems.length = 0
+  played([somebodyLeads, strike(kill("the leader"))], {
+    problem,
+    view: () => ({ ...quiet, leader: "node02" })
+  })
+  t.deepEqual(problems, [])
+})
+
 test("a world that fails to do something ends the schedule with that", (t) => {
   const world = new SimWorld(1)
   const ended = world.run(
@@ -161,6 +182,7 @@ test("a world that fails to do something ends the schedule with that", (t) => {
         slowness: 1,
         view: () => quiet,
         cannot: () => undefined,
+        problem: () => {},
         act: () => Effect.fail("no hands")
       })
       return yield* Effect.either(player.play([strike(kill("any node"))]))

@@ -118,6 +118,8 @@ export interface Stage<E> {
   readonly view: () => View
   readonly cannot: Cannot
   readonly act: (timed: Timed) => Effect.Effect<void, E>
+  /** What the schedule waited for in vain, and whom it did not find: the run is not the one that was meant. */
+  readonly problem: (what: string) => void
 }
 
 interface InForce {
@@ -186,7 +188,11 @@ export class Player<E> {
       case "Until":
         return Effect.suspend(() => {
           const before = this.#stage.view()
-          return this.#wait(step.atMostMillis * slowness, () => step.holds(this.#stage.view(), before))
+          const holds = () => step.holds(this.#stage.view(), before)
+          return Effect.map(this.#wait(step.atMostMillis * slowness, holds), () => {
+            if (!holds())
+              this.#stage.problem(`for ${step.atMostMillis * slowness} ms it was not so that ${step.what}`)
+          })
         })
       case "Strike":
         return this.#strike(step.fault, step.forMillis)
@@ -223,7 +229,11 @@ export class Player<E> {
   #strike(fault: Fault, forMillis: number | undefined): Effect.Effect<void, E> {
     return Effect.gen(this, function* () {
       const { nodes, prng, slowness, view } = this.#stage
-      const victims = targets(fault.target, nodes, view().leader, prng)
+      const { leader } = view()
+      const victims = targets(fault.target, nodes, leader, prng)
+      const whom = typeof fault.target === "string" ? fault.target : "among those it is for"
+      if (victims.length === 0 || (fault.target === "the leader" && leader === undefined))
+        this.#stage.problem(`${fault.name}: nobody was ${whom}`)
       const others = nodes.filter((node) => !victims.includes(node))
       const now = yield* this.#now
       const endsMillis = forMillis === undefined ? Number.POSITIVE_INFINITY : now + forMillis * slowness
@@ -241,7 +251,10 @@ export class Player<E> {
         ({ fault, others, victims }) => this.#act(fault.end(victims, others), fault.name, true),
         { discard: true }
       )
-    })
+    }).pipe(
+      // Or what had ended only in name would be in force for good.
+      Effect.uninterruptible
+    )
   }
 
   #act(actions: ReadonlyArray<Action>, fault: string, ends: boolean): Effect.Effect<void, E> {

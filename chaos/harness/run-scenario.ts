@@ -140,8 +140,14 @@ const played = (scenario: Scenario, maker: WorldMaker, options: RunOptions) =>
       Effect.forEach(
         running,
         (one, at) =>
-          Effect.catchAllCause(employed(world, `workload-${at + 1}`, one), (cause) =>
-            Effect.sync(() => void lost.push(...Cause.prettyErrors(cause).map(({ message }) => message)))
+          employed(world, `workload-${at + 1}`, one).pipe(
+            Effect.tap(() => {
+              // What follows would be no test of anything.
+              if (!isOver) lost.push(`${one.workload} ended by itself: it had written down all that it can`)
+            }),
+            Effect.catchAllCause((cause) =>
+              Effect.sync(() => void lost.push(...Cause.prettyErrors(cause).map(({ message }) => message)))
+            )
           ),
         { concurrency: "unbounded", discard: true }
       )
@@ -150,12 +156,14 @@ const played = (scenario: Scenario, maker: WorldMaker, options: RunOptions) =>
 
     const actions: Array<Timed> = []
     const timeline: Array<Struck> = []
+    const unmet: Array<string> = []
     const player = yield* Player.make<WorldFailed>({
       nodes,
       prng: dice.fork(),
       slowness,
       view: observer.view,
       cannot: cannotOf(maker),
+      problem: (what) => void unmet.push(what),
       act: (timed) =>
         Effect.suspend(() => {
           actions.push(timed)
@@ -206,7 +214,13 @@ const played = (scenario: Scenario, maker: WorldMaker, options: RunOptions) =>
       timeline,
       history: gathered.flatMap(({ history = [] }) => history),
       watches: gathered.flatMap(({ watches = [] }) => watches),
-      problems: [...stuck, ...lost, ...truth.problems, ...gathered.flatMap(({ problems = [] }) => problems)],
+      problems: [
+        ...unmet,
+        ...stuck,
+        ...lost,
+        ...truth.problems,
+        ...gathered.flatMap(({ problems = [] }) => problems)
+      ],
       changes: truth.changes,
       holdings: gathered.flatMap(({ holdings = [] }) => holdings),
       sights: observer.sights,

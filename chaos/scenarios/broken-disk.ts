@@ -1,5 +1,6 @@
 /** A disk that ends writes with errors, and machines that reset themselves. */
 import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
+import { takenOver } from "#chaos/checkers/taken-over.ts"
 import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { brokenDisk, reset } from "#chaos/faults/fault.ts"
 import { everybodyIsUp, somebodyLeads, strike, strikeFor, wait } from "#chaos/faults/schedule.ts"
@@ -27,5 +28,10 @@ export const brokenDiskOfLeader: Scenario = {
     everybodyIsUp
   ],
   recoveryMillis: 8_000,
-  checks: [...safety, recoveryTime({ withinMillis: 12_000 }), noUnexpectedCrash([faultOfTheDisk])]
+  checks: [
+    ...safety,
+    takenOver({ withinMillis: 4_000 }),
+    recoveryTime({ withinMillis: 12_000 }),
+    noUnexpectedCrash([faultOfTheDisk])
+  ]
 }

@@ -1,4 +1,5 @@
 /** Watches that are too late for what is compacted away. */
+import { clientsUndisturbed } from "#chaos/checkers/clients-undisturbed.ts"
 import { leaseSafety } from "#chaos/checkers/lease-safety.ts"
 import { linearizable } from "#chaos/checkers/linearizable.ts"
 import { watchesComplete } from "#chaos/checkers/watches-complete.ts"
@@ -32,5 +33,5 @@ export const compactionUnderWatch: Scenario = {
     )
   ],
   recoveryMillis: 5_000,
-  checks: [linearizable, watchesComplete, leaseSafety]
+  checks: [linearizable, watchesComplete, clientsUndisturbed, leaseSafety]
 }

@@ -1,5 +1,6 @@
 /** A disk without room, under the leader. */
 import { recoveryTime } from "#chaos/checkers/recovery-time.ts"
+import { takenOver } from "#chaos/checkers/taken-over.ts"
 import { noUnexpectedCrash } from "#chaos/checkers/unexpected-crashes.ts"
 import { fullDisk } from "#chaos/faults/fault.ts"
 import { somebodyLeads, strikeFor, wait } from "#chaos/faults/schedule.ts"
@@ -17,5 +18,10 @@ export const fullDiskOfLeader: Scenario = {
   workload: [...clientLoad, bulk({ bytes: 200 * 1024, everyMillis: 500 })],
   faults: [somebodyLeads, strikeFor(5_000, fullDisk("the leader")), wait(15_000)],
   recoveryMillis: 12_000,
-  checks: [...safety, recoveryTime({ withinMillis: 12_000 }), noUnexpectedCrash([faultOfTheDisk])]
+  checks: [
+    ...safety,
+    takenOver({ withinMillis: 4_000 }),
+    recoveryTime({ withinMillis: 12_000 }),
+    noUnexpectedCrash([faultOfTheDisk])
+  ]
 }

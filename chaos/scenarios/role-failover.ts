@@ -1,4 +1,5 @@
 /** Whoever has a role is cut off until its lease is over. */
+import { rolesTakenOver } from "#chaos/checkers/roles-taken-over.ts"
 import { partition } from "#chaos/faults/fault.ts"
 import { everybodyIsUp, strikeFor, wait } from "#chaos/faults/schedule.ts"
 import { clientLoad, safety } from "./client-load.ts"
@@ -6,7 +7,7 @@ import { type Scenario, threeNodes } from "./scenario.ts"
 
 export const roleFailover: Scenario = {
   name: "role-failover",
-  says: "One node after the other is cut off for longer than the leases of roles last, the coordinator of failover among them. Somebody else takes over, under a larger epoch, and not before the one that is cut off has given up.",
+  says: "One node after the other is cut off for longer than the leases of roles last, the coordinator of failover among them. Somebody else takes over, under a larger epoch, and the coordinator of failover not before the one that is cut off has given up.",
   cluster: threeNodes,
   workload: clientLoad,
   faults: ["node01", "node02", "node03"].flatMap((node) => [
@@ -16,5 +17,5 @@ export const roleFailover: Scenario = {
   ]),
   recoveryMillis: 5_000,
   pace: { statusMillis: 200, treeMillis: 5_000 },
-  checks: safety
+  checks: [...safety, rolesTakenOver({ withinMillis: 24_000 })]
 }

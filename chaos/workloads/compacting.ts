@@ -57,7 +57,7 @@ const begin = ({ everyMillis, keep }: CompactingOptions, { isOver, nodes, prng, 
     }),
     gathered: () => ({
       changes: archivist.seen().flatMap(({ events }) => events),
-      problems: archivist.problems
+      problems: [...archivist.problems, ...(counts.answered === 0 ? ["nothing was compacted away"] : [])]
     }),
     counts: () => counts
   }

@@ -104,7 +104,9 @@ export const resultOf = (run: Run, machine: Machine, from: string | undefined): 
     scope: [
       `the world is "${world}"`,
       scenario.says,
-      ...scenario.checks.map(({ holds, name }) => `${name}: ${holds}`),
+      ...scenario.checks
+        .filter(({ name }) => findings.some(({ check }) => check === name))
+        .map(({ holds, name }) => `${name}: ${holds}`),
       ...findings.flatMap(({ check, lines, verdict }) =>
         verdict === "skipped" ? lines.map((line) => `${check}: ${line}`) : []
       ),
