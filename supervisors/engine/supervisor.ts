@@ -182,6 +182,8 @@ const supervisor = <S>(tree: Tree): SupervisorActor<S> => ({
           const remedy = "send it a StartChild with the whole declaration"
           return Actor.refuse(life, new UnfitChild({ supervisor: context.path, name, reason, remedy }))
         }
+        const nameless = namelessOf(context, name)
+        if (nameless !== undefined) return Actor.refuse(life, nameless)
         const to = context.replyTo(request)
         const child = { ...template, name, args }
         return asked(life, context, name, to, runs, (token) => ({ _tag: "Add", child, token }))
@@ -265,14 +267,28 @@ const runs = (answer: Machine.Answer): boolean => answer === "running"
 /** Why a declaration does not even get to the machine. */
 const refusalOf = (
   { tree: { autoShutdown, strategy } }: Life,
-  { path: supervisor }: Context,
+  context: Context,
   child: Spec
 ): DynamicChildren | UnfitChild | undefined => {
+  const { path: supervisor } = context
   const { name } = child
   if (strategy === "dynamic") return new DynamicChildren({ supervisor, name })
+  const nameless = namelessOf(context, name)
+  if (nameless !== undefined) return nameless
   const unfit = misfit(child, autoShutdown)
   return unfit && new UnfitChild({ supervisor, name, ...unfit })
 }
+
+/** It would not crash alone: its supervisor has to spawn it. */
+const namelessOf = ({ path: supervisor }: Context, name: string): UnfitChild | undefined =>
+  name !== "" && !name.includes("/")
+    ? undefined
+    : new UnfitChild({
+        supervisor,
+        name,
+        reason: "a name is a step of a path",
+        remedy: "give it one that is not empty and has no slash"
+      })
 
 /** Puts the machine's answer into the words of the protocol. */
 const answering =
