@@ -95,9 +95,15 @@ const voiceOf = (terminal: Interface): Voice => {
     confirm: (question) =>
       Effect.async((resume) => {
         isAsking = true
-        terminal.question(question, (answer) => {
+        const given = new AbortController()
+        terminal.question(question, { signal: given.signal }, (answer) => {
           isAsking = false
           resume(Effect.succeed(/^y(es)?$/i.test(answer.trim())))
+        })
+        // Or the next line would be its answer.
+        return Effect.sync(() => {
+          isAsking = false
+          given.abort()
         })
       }),
     json: false,
