@@ -113,7 +113,9 @@ const leftMax = 10_000
 export const ClusterRegistry = Actor.make("registry", {
   messages,
   init: (context: Context, args: RegistryArgs): State => {
-    const registry = new Registry(args.node, args.bootId, args.claimsMax ?? defaultClaimsMax)
+    // Larger than those of its lives before in the same process, of which others have tables still.
+    const version = Math.floor(1_000 * context.nowMillis())
+    const registry = new Registry(args.node, args.bootId, args.claimsMax ?? defaultClaimsMax, version)
     args.view?.attach(registry)
     context.subscribe(
       [LinkUp, LinkDown, MemberFailed, MemberLeft].map(({ _tag }) => _tag),
@@ -162,6 +164,8 @@ export const ClusterRegistry = Actor.make("registry", {
       return changed(state, context)
     },
     RegistryVersion: (state, { bootId, node, version }, context) => {
+      // Whoever tells us has a link, of which a new life of ours has not heard.
+      state.linked.add(node)
       const known = state.registry.versionOf(node, bootId) ?? -1
       if (known < version && !state.left.has(bootId)) want(state, node, context)
       return state

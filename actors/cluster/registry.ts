@@ -56,10 +56,12 @@ export class Registry {
   #changes: Array<RegistryChange> = []
   #added = new Map<string, Claim>()
   #removed = new Map<string, Claim>()
-  #sentVersion = 0
+  #sentVersion: number
 
-  constructor(node: string, bootId: string, claimsMax = 100_000) {
-    this.#own = { node, bootId, version: 0, claims: new Map() }
+  /** `version`: of its table while it is empty. */
+  constructor(node: string, bootId: string, claimsMax = 100_000, version = 0) {
+    this.#own = { node, bootId, version, claims: new Map() }
+    this.#sentVersion = version
     this.#claimsMax = claimsMax
     this.#tables.set(node, this.#own)
   }

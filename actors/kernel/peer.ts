@@ -232,6 +232,12 @@ export class Peer {
     trace: string | undefined,
     raw: Raw
   ) {
+    const lost = this.#lost
+    if (lost !== undefined) {
+      // Behind whoever asks, who is not ready to hear of it yet.
+      this.#system.dispatcher.enqueue(() => raw(["died", 0, lost]))
+      return { more: () => {}, end: () => {} }
+    }
     const id = this.#ids++
     this.#subscriptions.set(id, raw)
     this.#enqueue(
