@@ -290,6 +290,8 @@ export type KeysRequest = Schema.Schema.Type<(typeof keysRequests)[number]>
 /** To the receiver: all events of one revision. Takes one credit. */
 export class KeysChanged extends Schema.TaggedClass<KeysChanged>()("KeysChanged", {
   watch: Schema.Int,
+  /** Of what this watch tells: the first is 1. One that is left out was lost on the way. */
+  number: Count,
   revision: Count,
   events: Schema.Array(KeyEvent)
 }) {}

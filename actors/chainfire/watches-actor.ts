@@ -55,6 +55,7 @@ const Watch = Actor.make("watch", {
       context.self.tell(new Resume())
     }
     const { mvcc } = member.machine
+    let told = 0
     const watch = new KeyWatch(
       // Numbers of those of gRPC are above zero.
       -id,
@@ -68,7 +69,8 @@ const Watch = Actor.make("watch", {
       },
       Math.min(asked.credit, creditMax),
       {
-        tell: (revision, events) => to.tell(new KeysChanged({ watch: id, revision, events }, true)),
+        tell: (revision, events) =>
+          to.tell(new KeysChanged({ watch: id, number: ++told, revision, events }, true)),
         wake,
         compacted: (compactRevision) => context.self.tell(new OutOfReach({ compactRevision })),
         isInstalling: () => member.isInstalling,

@@ -189,6 +189,8 @@ const Receiver = Actor.make("receiver", {
     return {
       told,
       taken: 0,
+      /** The number of what was told last. */
+      heard: 0,
       /** What was told before the answer came. */
       early: [] as ReadonlyArray<Changes>,
       control: undefined as ActorRef<GrantCredit | CancelWatch> | undefined
@@ -202,11 +204,18 @@ const Receiver = Actor.make("receiver", {
       for (const changes of state.early) state.told(changes)
       return { ...state, control, early: [] }
     },
-    KeysChanged: (state, { events, revision }) => {
+    KeysChanged: (state, { events, number, revision }, context) => {
+      if (number !== state.heard + 1) {
+        const reason = "changes were lost on their way"
+        state.told(new StoreUnavailable({ reason, definite: true }))
+        context.stop()
+        return state
+      }
       const changes = { revision, events }
-      if (state.control === undefined) return { ...state, early: [...state.early, changes] }
+      const after = { ...state, heard: number }
+      if (state.control === undefined) return { ...after, early: [...state.early, changes] }
       state.told(changes)
-      return state
+      return after
     },
     WatchEnded: (state, { compactRevision, reason }, context) => {
       state.told(
@@ -265,8 +274,13 @@ export const CoordinationActor = Actor.make("coordination", {
         context.self.tell(new Begin({ receiving: begun }, true))
       }
     })
+    const ended = Effect.sync(() => {
+      tree.attach(undefined)
+      const fault = new StoreUnavailable({ reason: "its actor has ended", definite: true })
+      for (const { told } of waiting.values()) told(fault)
+    })
     return Effect.as(
-      Effect.addFinalizer(() => Effect.sync(() => tree.attach(undefined))),
+      Effect.addFinalizer(() => ended),
       { waiting }
     )
   },

@@ -91,6 +91,34 @@ test("a node that comes late, and one that comes back, know what was registered 
   for (const paths of found) t.deepEqual(paths, ["/n1/worker"])
 })
 
+test("a registry that crashes is heard again: what was held is free, and what is registered then is found", (t) => {
+  const { after, held } = inSimCluster(3, 6, {}, (cluster) =>
+    Effect.gen(function* () {
+      yield* settle(cluster.nodes)
+      const node = cluster.node("n1")
+      const register = (name: string) =>
+        ask(
+          registry(node),
+          new RegisterName({ name, path: node.system.spawn(Idle, { name }).path }),
+          "1 second"
+        )
+      for (const name of ["one", "two", "three"]) yield* register(name)
+      yield* Effect.sleep("1 second")
+      node.system.inject(registry(node).path, Cause.die("a drill"))
+      yield* Effect.sleep("1 second")
+      // As its supervisor does.
+      node.system.spawn(ClusterRegistry, { args: { node: node.name, bootId: node.bootId } })
+      yield* Effect.sleep("15 seconds")
+      const held = yield* whereIs(cluster.nodes, "one")
+      yield* register("four")
+      yield* Effect.sleep("15 seconds")
+      return { held, after: yield* whereIs(cluster.nodes, "four") }
+    })
+  )
+  t.deepEqual(held, [null, null, null])
+  t.deepEqual(after, Array(3).fill("/n1/four"))
+})
+
 test("who leaves in order is out of the registry at once, and stays out", (t) => {
   const { events, tables } = inSimCluster(3, 4, {}, (cluster) =>
     Effect.gen(function* () {

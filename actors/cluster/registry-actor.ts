@@ -164,8 +164,11 @@ export const ClusterRegistry = Actor.make("registry", {
       return changed(state, context)
     },
     RegistryVersion: (state, { bootId, node, version }, context) => {
-      // Whoever tells us has a link, of which a new life of ours has not heard.
-      state.linked.add(node)
+      // Whoever tells us has a link, of which a new life of ours has not heard, and a table of the one before.
+      if (!state.linked.has(node)) {
+        state.linked.add(node)
+        tell(node, new RegistryTable({ table: state.registry.ownTable, reply: false }), context)
+      }
       const known = state.registry.versionOf(node, bootId) ?? -1
       if (known < version && !state.left.has(bootId)) want(state, node, context)
       return state

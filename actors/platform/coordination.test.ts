@@ -6,6 +6,8 @@ import { liveCluster } from "#actors/chainfire/fixtures/live-cluster.ts"
 import { CoordinationActor, TreeCoordination } from "#actors/cluster/coordination-actor.ts"
 import { coordinationContract, RandomOperations } from "#actors/kernel/fixtures/coordination-contract.ts"
 import type { Coordination } from "#actors/kernel/ports/coordination.ts"
+import { address } from "#protocols/address.ts"
+import { KeysChanged } from "#protocols/chainfire-keys.ts"
 import { AUTH } from "#protocols/wire/etcd/methods.ts"
 import { openEtcd } from "./etcd-coordination.ts"
 
@@ -21,7 +23,7 @@ const chainfire = Effect.gen(function* () {
   member.system.spawn(CoordinationActor, { args: { tree } })
   const ready = tree.coordination.range({ key: Uint8Array.of(0), countOnly: true })
   yield* Effect.retry(ready, { schedule: Schedule.spaced("50 millis"), times: 100 })
-  return { coordination: tree.coordination, endpoint: member.endpoint }
+  return { coordination: tree.coordination, endpoint: member.endpoint, system: member.system }
 })
 
 const byMessages: Effect.Effect<Coordination, unknown, Scope.Scope> = Effect.map(
@@ -93,6 +95,42 @@ test.serial(
           Chunk.toReadonlyArray(yield* Fiber.join(watch)),
           Array.from({ length: 40 }, (_, index) => index)
         )
+    }).pipe(Effect.scoped, Effect.runPromise)
+  }
+)
+
+test.serial(
+  "a watch of which a change was lost on its way begins anew behind the last that came",
+  async (t) => {
+    await Effect.gen(function* () {
+      const { coordination, system } = yield* chainfire
+      const key = new TextEncoder().encode("watched")
+      const put = (value: number) => coordination.put({ key, value: Uint8Array.of(value) })
+      const { revision } = yield* put(1)
+      const seen: Array<number | undefined> = []
+      yield* Effect.forkScoped(
+        coordination
+          .watch({ key, startRevision: revision })
+          .pipe(
+            Stream.runForEach(({ events }) =>
+              Effect.sync(() => void seen.push(...events.map(({ kv }) => kv.value[0])))
+            )
+          )
+      )
+      const comes = (what: string, isThere: () => boolean) =>
+        Effect.retry(
+          Effect.suspend(() => (isThere() ? Effect.void : Effect.fail(what))),
+          { schedule: Schedule.spaced("20 millis"), times: 500 }
+        )
+      yield* comes("the first", () => seen.length === 1)
+      const receiver = `/${system.name}/coordination/watch-1`
+      t.true("actor" in system.inspect(receiver))
+      const after = new KeysChanged({ watch: 1, number: 3, revision: revision + 5, events: [] })
+      system.at(address(receiver, KeysChanged)).tell(after)
+      for (const value of [2, 3]) yield* put(value)
+      yield* comes("the others", () => seen.length === 3)
+      t.deepEqual(seen, [1, 2, 3])
+      yield* comes("its end", () => !("actor" in system.inspect(receiver)))
     }).pipe(Effect.scoped, Effect.runPromise)
   }
 )

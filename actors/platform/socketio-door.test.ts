@@ -135,6 +135,25 @@ test("a node does not come in under another's name", (t) =>
     })
   ))
 
+test("a service that was given less than everything does not come in as a node, whatever it is called", (t) =>
+  run(
+    Effect.gen(function* () {
+      const { links } = yield* guarded("far")
+      for (const grants of [
+        [],
+        [{ permission: "observe", prefix: "/" }],
+        [{ permission: "admin", prefix: "/far/store" }]
+      ] as const) {
+        const token = yield* tokens.sign({ actorId: "SYSTEM::visitor", grants })
+        const { fault } = yield* visit(links.self.address, {
+          entrance: "nodes",
+          auth: { introduction, token }
+        })
+        t.like(fault, { _tag: "NotANode", actorId: "SYSTEM::visitor", name: "visitor" })
+      }
+    })
+  ))
+
 test("there is no other entrance, no second try, and no polling", (t) =>
   run(
     Effect.gen(function* () {
