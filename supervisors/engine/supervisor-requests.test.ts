@@ -167,6 +167,15 @@ test("a dynamic child that crashes is restarted with its arguments, alone", (t) 
   t.is(troupe.lives(), "x 2, y 1")
 })
 
+test("a name that is no step of a path is refused, and nobody else notices", (t) => {
+  const troupe = pool({ x: {} })
+  for (const name of ["", "a/b"]) {
+    const { fault } = troupe.request(new StartDynamicChild({ name, args: {} }))
+    t.like(fault, { _tag: "UnfitChild", name })
+  }
+  t.is(troupe.lives(), "x 1")
+})
+
 test("a dynamic child that ends for good is gone, and its name is free", (t) => {
   const troupe = pool({ x: {} }, "transient")
   troupe.finish("x")
