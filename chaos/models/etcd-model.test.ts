@@ -146,6 +146,20 @@ test("within a transaction later operations see what earlier ones did", (t) => {
   t.false(allows(initial, input, { succeeded: true, results: results.slice(1), revision: 3 }))
 })
 
+test("a key that a transaction deletes behind a put of another one is gone", (t) => {
+  const both: EtcdInput = {
+    compares: [],
+    success: [
+      { _tag: "Put", key: "a", value: "2" },
+      { _tag: "Delete", key: "b" }
+    ],
+    failure: []
+  }
+  const results: EtcdOutput["results"] = [{ _tag: "Wrote" }, { _tag: "Deleted", count: 1 }]
+  const state = after([put("b", "1"), wrote(2)], [both, { succeeded: true, results, revision: 3 }])
+  t.true(allows(state, get("b"), got(null)))
+})
+
 test("keys of one transaction are one partition, with all that they are connected to", (t) => {
   const move = (from: string, to: string): EtcdInput => ({
     compares: [],

@@ -220,7 +220,8 @@ const performed = (
     } else {
       const count = kept === undefined ? 0 : 1
       if (result !== undefined && (result._tag !== "Deleted" || result.count !== count)) return undefined
-      changed ||= keys.delete(op.key)
+      const isGone = keys.delete(op.key)
+      changed ||= isGone
     }
   }
   if (output?.revision === undefined) return { ...state, keys }
