@@ -140,6 +140,32 @@ test("who asks for more than it reads loses its link", (t) => {
   t.true(queuedBytes < 130 * 1024 * 1024, `${queuedBytes} bytes`)
 })
 
+test("whoever gives credit again and again for what is relayed fills no link, and all of it arrives", (t) => {
+  const { frames, stalled } = linkedSystems(6, ({ nearPeer, stalled, there }) =>
+    Effect.gen(function* () {
+      const frames: Array<unknown> = []
+      there.onFrame = (frame) => void frames.push(frame)
+      const relayed = nearPeer.relaySubscription("/far", ["Anything"], 1, undefined, () => {})
+      yield* Effect.sleep("1 second")
+      for (let round = 0; round < 100; round++) {
+        for (let times = 0; times < 5_000; times++) relayed.more(1)
+        yield* Effect.sleep(1)
+      }
+      yield* Effect.sleep("1 second")
+      return { frames, stalled: [...stalled] }
+    })
+  )
+  t.deepEqual(stalled, [])
+  const more = frames.flatMap((frame) =>
+    Array.isArray(frame) && frame[0] === "more" ? [Number(frame[2])] : []
+  )
+  t.true(more.length <= 100, `${more.length} frames`)
+  t.is(
+    more.reduce((sum, count) => sum + count, 0),
+    500_000
+  )
+})
+
 test("over the size that a link takes nothing is sent, or nothing taken, and the link lives on", (t) => {
   const outcome = linkedSystems(
     1,

@@ -92,6 +92,8 @@ export class Peer {
   readonly #watching = new Map<number, { readonly path: string; readonly watcher: Watcher }>()
   readonly #watchIds = new Map<Watcher, number>()
   readonly #subscriptions = new Map<number, Raw>()
+  /** By subscription: credit that was given and has not been put into a frame. */
+  readonly #creditOwed = new Map<number, number>()
   readonly #assembly: Assembly | undefined
   #malformed = 0
 
@@ -232,10 +234,10 @@ export class Peer {
     trace: string | undefined,
     raw: Raw
   ) {
-    const lost = this.#lost
-    if (lost !== undefined) {
+    const refused = this.#lost ?? (this.#outbox.full ? "the link is full" : undefined)
+    if (refused !== undefined) {
       // Behind whoever asks, who is not ready to hear of it yet.
-      this.#system.dispatcher.enqueue(() => raw(["died", 0, lost]))
+      this.#system.dispatcher.enqueue(() => raw(["died", 0, refused]))
       return { more: () => {}, end: () => {} }
     }
     const id = this.#ids++
@@ -246,9 +248,14 @@ export class Peer {
         : ["subscribe", id, path, tags, credit, trace]
     )
     return {
-      more: (count: number) => this.#enqueue(["more", id, count]),
+      // However often somebody says so: this link is everybody's, and gets one frame of it at a time.
+      more: (count: number) => {
+        this.#creditOwed.set(id, (this.#creditOwed.get(id) ?? 0) + count)
+        this.#flushSoon()
+      },
       end: () => {
         this.#subscriptions.delete(id)
+        this.#creditOwed.delete(id)
         this.#enqueue(["unsubscribe", id])
       }
     }
@@ -288,9 +295,13 @@ export class Peer {
   }
 
   #flushSoon(): void {
-    if (this.#flushing || !(this.#outbox.ready || this.#owesTaken)) return
+    if (this.#flushing || !(this.#outbox.ready || this.#owesTaken || this.#owesCredit)) return
     this.#flushing = true
     this.#system.dispatcher.enqueue(() => this.#flush())
+  }
+
+  get #owesCredit(): boolean {
+    return this.#creditOwed.size > 0 && !this.#outbox.full
   }
 
   get #owesTaken(): boolean {
@@ -305,6 +316,10 @@ export class Peer {
   #flush(): void {
     this.#flushing = false
     if (this.#lost !== undefined) return
+    if (this.#owesCredit) {
+      for (const [id, count] of this.#creditOwed) this.#outbox.push(["more", id, count])
+      this.#creditOwed.clear()
+    }
     const batch: Array<Frame> = []
     if (this.#taken > 0) batch.push(["taken", this.#taken])
     this.#taken = 0
