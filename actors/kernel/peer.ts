@@ -250,7 +250,8 @@ export class Peer {
     return {
       // However often somebody says so: this link is everybody's, and gets one frame of it at a time.
       more: (count: number) => {
-        this.#creditOwed.set(id, (this.#creditOwed.get(id) ?? 0) + count)
+        const owed = (this.#creditOwed.get(id) ?? 0) + count
+        this.#creditOwed.set(id, Math.min(owed, Number.MAX_SAFE_INTEGER))
         this.#flushSoon()
       },
       end: () => {
