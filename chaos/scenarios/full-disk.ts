@@ -15,7 +15,7 @@ export const fullDiskOfLeader: Scenario = {
   name: "full-disk",
   says: "The leader's disk has room for nothing more. Its member gives up rather than lie, another node leads, and it comes back by itself when there is room.",
   cluster: threeNodes,
-  workload: [...clientLoad, bulk({ bytes: 200 * 1024, everyMillis: 500 })],
+  workload: [...clientLoad, bulk({ bytes: 16 * 1024, everyMillis: 500 })],
   faults: [somebodyLeads, strikeFor(5_000, fullDisk("the leader")), wait(15_000)],
   recoveryMillis: 12_000,
   checks: [
