@@ -284,14 +284,19 @@ test("whatever is sent to whichever path, it is refused or done, and the members
       const json = `{"${["key", "create_request", "ID", "name", "leader"][prng.below(5)]}":${["{}", "[]", "-1", '"AA=="', '"\\ud800"', "null"][prng.below(6)]}}`
       const path = paths[prng.below(paths.length)] ?? ""
       const body = prng.chance(0.4) ? bytes : json
-      const answer = await ask(address, {
-        path,
-        method: "POST",
-        body: typeof body === "string" ? body : Uint8Array.from(body),
-        headers: { "grpc-timeout": "50m" }
-      })
+      const asked = async () => {
+        const answer = await ask(address, {
+          path,
+          method: "POST",
+          body: typeof body === "string" ? body : Uint8Array.from(body),
+          headers: { "grpc-timeout": "50m" }
+        })
+        // While a busy machine elects a leader there is none.
+        return answer.status !== 503 && answer
+      }
+      const answer = await eventually(`an answer of ${path}`, asked)
       t.true(
-        [200, 400, 404, 409, 412, 429, 500, 501, 503, 504].includes(answer.status),
+        [200, 400, 404, 409, 412, 429, 500, 501, 504].includes(answer.status),
         `${path} ${answer.status}`
       )
       if (answer.status === 500) t.regex(answer.body, /"code":(2|13)/, `UC_SEED=${seed}: ${path} ${body}`)
@@ -342,11 +347,12 @@ test("a watch whose client does not read is parked, and catches up when it reads
     const reader = await slowReader(address, "/v3/watch", JSON.stringify(created({ key, start_revision: 1 })))
     try {
       const value = b64("x".repeat(100_000))
-      for (let write = 0; write < 150; write++) await ask(address, post("/v3/kv/put", { key, value }))
-      // On a busy machine some may have been refused.
+      const put = async () => (await ask(address, post("/v3/kv/put", { key, value }))).status === 200
+      for (let write = 0; write < 150; write++) await eventually(`write ${write}`, put)
+      // One that was refused may have been carried out all the same.
       const { body } = await ask(address, post("/v3/kv/range", { key }))
       const writes = Number(/"version":"(\d+)"/.exec(body)?.[1])
-      t.true(writes > 100, `${writes} of 150`)
+      t.true(writes >= 150, `${writes} writes`)
       t.is(await metricOf(address, "etcd_debugging_mvcc_slow_watcher_total"), 1)
       let text = ""
       reader.setEncoding("latin1").on("data", (chunk: string) => {
