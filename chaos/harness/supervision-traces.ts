@@ -41,7 +41,26 @@ export const difference = (
   const at = expected.findIndex((step, index) => step !== found[index])
   if (at < 0) return undefined
   const after = at === 0 ? "at boot" : `after action ${at}`
-  return [`${after}, expected:`, expected[at], "found:", found[at] ?? "nothing"].join("\n")
+  return [
+    `${after}, expected (-) and found (+):`,
+    ...parting(linesOf(expected[at]), linesOf(found[at]))
+  ].join("\n")
+}
+
+const linesOf = (step: string | undefined): ReadonlyArray<string> => step?.split("\n") ?? ["nothing"]
+
+/** What both have at the beginning and at the end once, and in between what each has. */
+const parting = (expected: ReadonlyArray<string>, found: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const shorter = Math.min(expected.length, found.length)
+  let [head, tail] = [0, 0]
+  while (head < shorter && expected[head] === found[head]) head++
+  while (tail < shorter - head && expected.at(-1 - tail) === found.at(-1 - tail)) tail++
+  return [
+    ...expected.slice(0, head).map((line) => `  ${line}`),
+    ...expected.slice(head, expected.length - tail).map((line) => `- ${line}`),
+    ...found.slice(head, found.length - tail).map((line) => `+ ${line}`),
+    ...expected.slice(expected.length - tail).map((line) => `  ${line}`)
+  ]
 }
 
 interface Seen {

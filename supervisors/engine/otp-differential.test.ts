@@ -46,8 +46,7 @@ compared("a supervisor that forgets to stop a group is found out, and told in a 
   }
   const found = await firstDifference(300, forgetful)
   t.regex(found ?? "", /one-for-all/)
-  // Unshrunk it has hundreds. Where a tree of three levels is the smallest that differs, it takes 25.
-  t.true((found ?? "").split("\n").length < 40, found)
+  t.true((found ?? "").split("\n").length < 25, found)
 })
 
 // Fixtures
