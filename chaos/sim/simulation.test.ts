@@ -323,7 +323,7 @@ const allFaults = [
   strikeFor(5_000, brokenDisk("any node")),
   strikeFor(100, clockJump("any node", 20_000)),
   strikeFor(100, clockJump("any node", -20_000)),
-  strikeFor(8_000, clockRate("any node", 1.2)),
+  strikeFor(8_000, clockRate("any node", 2)),
   strikeFor(100, crash("any node", "chainfire/member")),
   strikeFor(100, crash("any node", "cluster/links")),
   strikeFor(100, crash("any node", "cluster/membership"))
