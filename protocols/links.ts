@@ -109,7 +109,7 @@ export class NotANode extends Schema.TaggedError<NotANode>()("NotANode", {
 }) {
   readonly definite = true
   override get message() {
-    return `${this.actorId} may not link as node ${this.name}; use the certificate or token of SYSTEM::${this.name}`
+    return `${this.actorId} may not link as node ${this.name}; use the certificate of SYSTEM::${this.name}, or its token with admin on /`
   }
 }
 
